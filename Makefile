@@ -1,0 +1,65 @@
+# The commands of Lambkin. `make up` and `make test` are all that a newcomer needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+
+# uv is taken from the PATH, or brought into .tools; the project asks for nothing else than Python 3.13.
+PYTHON ?= $(shell command -v python3.13 || command -v python3 || command -v python)
+UV := $(shell command -v uv || echo .tools/bin/uv)
+RUN := .venv/bin
+export UV_PYTHON_PREFERENCE ?= only-system
+# Bytecode that is there already is what makes every later start fast.
+export UV_COMPILE_BYTECODE ?= 1
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install up down test test-postgres15 check format openapi bench clean
+
+help: ## Show this help.
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+.tools/bin/uv:
+	@echo "Bringing uv into .tools …"
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+.venv/.installed: uv.lock pyproject.toml $(filter .tools/bin/uv,$(UV))
+	@echo "Installing what the lock names …"
+	$(UV) sync --locked --quiet
+	touch .venv/.installed
+
+install: .venv/.installed ## Install everything into .venv.
+
+up: install ## Start the whole stack on this machine.
+	$(RUN)/lambkin up $(ARGS)
+
+down: install ## Stop it.
+	$(RUN)/lambkin down
+
+test: install ## Run all tests (real Postgres, no Docker).
+	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} $(ARGS)
+
+test-postgres15: install ## Run migrations and core tests on Debian's PostgreSQL 15.
+	$(RUN)/python -m tests.support.debian_postgres $(ARGS)
+
+check: install ## Lint, types, structure, migrations.
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/lambkin migrate up --sql | $(RUN)/squawk --stdin-filepath migrations.sql
+	$(RUN)/lambkin openapi --check
+
+format: install ## Format the code and apply safe fixes.
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+openapi: install ## Write the OpenAPI documents to tests/contract.
+	$(RUN)/lambkin openapi
+
+bench: install ## Measure, each figure as a ratio in one run.
+	$(RUN)/python -m infra.bench $(ARGS)
+
+clean: ## Remove what was built and cached; data in .lambkin stays.
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

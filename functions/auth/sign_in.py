@@ -1,0 +1,181 @@
+"""Sign-in, rotation of refresh tokens, sign-out."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from common import accounts, audit
+from common.access import Principal
+from common.context import current_context
+from common.database import AnyRow, in_transaction
+from common.encryption import DecryptionFailed, seal, unseal
+from common.errors import AppError
+from common.settings import get_settings
+from functions.auth import repository
+from functions.auth.passwords import get_passwords
+from functions.auth.schemas import Tokens
+from functions.auth.signing import access_token
+
+_PREFIX: Final = "lr_"
+_SUCCESSOR: Final = "refresh-successor"
+
+
+class InvalidCredentials(AppError):
+    """Address and password do not belong together, or there is no such account."""
+
+    status = 401
+    code = "invalid_credentials"
+    detail = "The email address or the password is wrong."
+    keep = True
+
+
+class EmailNotVerified(AppError):
+    """The password is right, the address not proven yet. Only who knows the password learns this."""
+
+    status = 403
+    code = "email_not_verified"
+    detail = "Open the link in the mail that was sent to you, then sign in."
+    keep = True
+
+
+class AccountDisabled(AppError):
+    """The password is right, the account is disabled. Only who knows the password learns this."""
+
+    status = 403
+    code = "account_disabled"
+    detail = "This account is disabled."
+    keep = True
+
+
+class InvalidRefreshToken(AppError):
+    """The refresh token is unknown, expired, revoked, or was used before."""
+
+    status = 401
+    code = "invalid_refresh_token"
+    detail = "The refresh token is not valid any more: sign in again."
+    keep = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    user_id: UUID
+    role: str
+    state: str
+    verified: bool
+    password_hash: str | None
+
+
+async def sign_in(email: str, password: str) -> Tokens:
+    """Tokens for an address and its password.
+
+    Known or unknown, an address costs the same queries and the same hashes. Raises InvalidCredentials,
+    EmailNotVerified, AccountDisabled; each leaves its trace in the audit log.
+    """
+    passwords = get_passwords()
+    found = await in_transaction(lambda session: _credentials(session, email))
+    right = await passwords.verify(found.password_hash if found else None, password)
+    if not right or found is None or found.password_hash is None:
+        return await in_transaction(lambda session: _refuse(session, found, InvalidCredentials()))
+    rehashed = await passwords.hash(password) if passwords.is_outdated(found.password_hash) else None
+    return await in_transaction(lambda session: _accept(session, found, rehashed))
+
+
+def _credentials(session: Session, email: str) -> _Credentials | None:
+    row = repository.credentials(session, email)
+    if row is None:
+        return None
+    return _Credentials(row.id, row.role, row.state, row.email_verified_at is not None, row.hash)
+
+
+def _refuse(session: Session, found: _Credentials | None, refusal: AppError) -> Tokens:
+    subject = found.user_id if found else None
+    audit.record(session, "session.opened", "refused", subject_id=subject, reason=refusal.code)
+    raise refusal
+
+
+def _accept(session: Session, found: _Credentials, rehashed: str | None) -> Tokens:
+    if found.state != "active":
+        return _refuse(session, found, AccountDisabled())
+    if not found.verified and get_settings().require_verified_email:
+        return _refuse(session, found, EmailNotVerified())
+    if rehashed is not None and found.password_hash is not None:
+        repository.rehash_password(session, found.user_id, found.password_hash, rehashed)
+    return open_session(session, found.user_id, found.role)
+
+
+def open_session(session: Session, user_id: UUID, role: str) -> Tokens:
+    """A new session of this account and its first tokens."""
+    lifetime = timedelta(days=get_settings().refresh_token_days)
+    session_id = accounts.open_session(session, user_id, lifetime)
+    token = _new_token()
+    repository.add_refresh_token(session, session_id, _digest(token), lifetime)
+    context = current_context()
+    context.user_id, context.session_id = user_id, session_id
+    audit.record(session, "session.opened", subject_id=user_id)
+    return _tokens(session, user_id, session_id, role, token)
+
+
+def refresh(session: Session, token: str) -> Tokens:
+    """The next tokens of a session.
+
+    Of requests that present one token at the same moment, one rotates it and all get its successor, as do
+    those within the grace that follows. Later use means that two parties hold the token: the session ends,
+    and that is committed although the answer is a refusal. Raises InvalidRefreshToken.
+    """
+    digest = _digest(token)
+    row = repository.refresh_token(session, digest)
+    if row is None or row.revoked_at is not None or row.expired or row.state != "active":
+        raise InvalidRefreshToken
+    context = current_context()
+    context.user_id, context.session_id = row.user_id, row.session_id
+    if row.rotated_at is None:
+        successor = _new_token()
+        sealed = seal(successor.encode(), token.encode(), _SUCCESSOR)
+        days = get_settings().refresh_token_days
+        if repository.rotate_refresh_token(session, digest, _digest(successor), sealed, days):
+            return _tokens(session, row.user_id, row.session_id, row.role, successor)
+        row = repository.refresh_token(session, digest)
+    return _repeat(session, row, token)
+
+
+def _repeat(session: Session, row: AnyRow | None, token: str) -> Tokens:
+    if row is None or row.successor is None or row.revoked_at is not None:
+        raise InvalidRefreshToken
+    if row.rotated_seconds_ago > get_settings().refresh_grace_seconds:
+        accounts.revoke_sessions(session, "refresh_token_reused", session_id=row.session_id)
+        audit.record(session, "session.revoked", subject_id=row.user_id, reason="refresh_token_reused")
+        raise InvalidRefreshToken
+    try:
+        successor = unseal(row.successor, token.encode(), _SUCCESSOR).decode()
+    except DecryptionFailed:
+        raise InvalidRefreshToken from None
+    return _tokens(session, row.user_id, row.session_id, row.role, successor)
+
+
+def sign_out(session: Session, user: Principal) -> None:
+    """End the session that the access token belongs to; its refresh tokens stop working at once."""
+    if accounts.revoke_sessions(session, "signed_out", session_id=user.session_id):
+        audit.record(session, "session.revoked", subject_id=user.user_id, reason="signed_out")
+
+
+def _tokens(session: Session, user_id: UUID, session_id: UUID, role: str, refresh_token: str) -> Tokens:
+    token, scope = access_token(session, user_id, session_id, role)
+    return Tokens(
+        access_token=token,
+        expires_in=get_settings().access_token_seconds,
+        refresh_token=refresh_token,
+        scope=scope,
+    )
+
+
+def _new_token() -> str:
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,103 @@
+"""Signing access tokens: the keys in the database, the private halves encrypted."""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.orm import Session
+
+from common.access import ALGORITHM
+from common.encryption import decrypt, encrypt
+from common.ids import new_id
+from common.permissions import permissions_of
+from common.settings import get_settings
+from functions.auth import repository
+
+_REMEMBERED_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyPair:
+    """The key that signs now."""
+
+    kid: str
+    private_key: Ed25519PrivateKey
+
+
+class _Current:
+    """The pair in memory, read anew once a minute so that a rotation is seen."""
+
+    def __init__(self) -> None:
+        self.pair: SigningKeyPair | None = None
+        self.read_at = 0.0
+        self.lock = threading.Lock()
+
+    def get(self, session: Session) -> SigningKeyPair:
+        pair = self.pair
+        if pair is not None and time.monotonic() - self.read_at < _REMEMBERED_SECONDS:
+            return pair
+        with self.lock:
+            if self.pair is None or time.monotonic() - self.read_at >= _REMEMBERED_SECONDS:
+                self.pair = _read_or_create(session)
+                self.read_at = time.monotonic()
+            return self.pair
+
+
+_current = _Current()
+
+
+def _context(key_id: UUID) -> str:
+    return f"signing-key:{key_id}"
+
+
+def _read_or_create(session: Session) -> SigningKeyPair:
+    found = repository.newest_signing_key(session)
+    if found is None:
+        # Two first sign-ins at the same moment must agree on one key.
+        repository.lock_signing_keys(session)
+        found = repository.newest_signing_key(session) or _create(session)
+    key_id, ciphertext = found
+    raw = decrypt(ciphertext, _context(key_id))
+    return SigningKeyPair(str(key_id), Ed25519PrivateKey.from_private_bytes(raw))
+
+
+def _create(session: Session) -> tuple[UUID, str]:
+    private_key = Ed25519PrivateKey.generate()
+    key_id = new_id()
+    ciphertext = encrypt(private_key.private_bytes_raw(), _context(key_id))
+    repository.add_signing_key(session, key_id, private_key.public_key().public_bytes_raw(), ciphertext)
+    return key_id, ciphertext
+
+
+def ensure_signing_key(session: Session) -> None:
+    """Make the first key where there is none, so that the key set is never empty."""
+    _current.get(session)
+
+
+def forget_signing_key() -> None:
+    """Read the key anew at the next token: for tests and after a rotation in this process."""
+    _current.pair = None
+
+
+def access_token(session: Session, user_id: UUID, session_id: UUID, role: str) -> tuple[str, str]:
+    """A signed access token and its scope. Claims as in RFC 9068, with `sid` for the session."""
+    settings = get_settings()
+    pair = _current.get(session)
+    scope = " ".join(sorted(permissions_of(role)))
+    issued = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": settings.issuer,
+        "aud": settings.token_audience,
+        "sub": str(user_id),
+        "sid": str(session_id),
+        "scope": scope,
+        "iat": issued,
+        "exp": issued + settings.access_token_seconds,
+        "jti": str(new_id()),
+    }
+    return jwt.encode(claims, pair.private_key, algorithm=ALGORITHM, headers={"kid": pair.kid}), scope

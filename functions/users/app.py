@@ -1,0 +1,12 @@
+from common.app import create_app, lambda_handler
+from common.probes import database_probe
+from functions.users.endpoints import router
+
+app = create_app(
+    "users",
+    summary="Profiles.",
+    router=router,
+    settings=["DATABASE_URL", "SERVER_SECRET"],
+    probes=[database_probe("users")],
+)
+handler = lambda_handler(app)

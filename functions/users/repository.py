@@ -1,0 +1,29 @@
+"""The queries of `users`."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from common.database import AnyRow
+from common.models import User
+
+# Columns, not entities, and built once: this is the most frequent query of all.
+_PROFILE: Final = select(
+    User.id,
+    User.email,
+    User.email_verified_at,
+    User.name,
+    User.locale,
+    User.role,
+    User.state,
+    User.created_at,
+    User.updated_at,
+    User.version,
+).where(User.id == bindparam("user_id"))
+
+
+def profile(session: Session, user_id: UUID) -> AnyRow | None:
+    """An account's columns."""
+    return session.connection().execute(_PROFILE, {"user_id": user_id}).first()

@@ -1,0 +1,189 @@
+"""Who is asking and what they may do: access tokens verified, permissions demanded.
+
+`user: CurrentUser` in an endpoint wants any valid token; `dependencies=[requires("users:read")]` wants one
+with that permission in its scope.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fastapi import Depends, Request
+from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
+from fastapi.security.base import SecurityBase
+from sqlalchemy import or_, select, text
+from sqlalchemy.orm import Session
+
+from common.context import current_context
+from common.database.transactions import in_transaction
+from common.errors import Forbidden, Unauthenticated
+from common.models import SigningKey
+from common.permissions import ADMIN
+from common.settings import get_settings
+
+ALGORITHM: Final = "EdDSA"
+_REQUIRED_CLAIMS: Final = ["iss", "aud", "sub", "sid", "scope", "iat", "exp", "jti"]
+_UNKNOWN_KEY_SECONDS: Final = 30.0
+_KEYS_SECONDS: Final = 600.0
+_LEEWAY_SECONDS: Final = 5
+_REMEMBERED: Final = 4096
+
+
+class InvalidToken(Unauthenticated):
+    """The access token is malformed, expired, not ours, or signed with a key that is gone."""
+
+    code = "invalid_token"
+    detail = "The access token is not valid or has expired: refresh it or sign in again."
+
+
+class InsufficientScope(Forbidden):
+    """The token is valid but its scope lacks the permission."""
+
+    code = "insufficient_scope"
+    detail = "Your account does not have the permission that this needs."
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. `permissions` is the token's scope."""
+
+    user_id: UUID
+    session_id: UUID
+    permissions: frozenset[str]
+    expires_at: float
+
+
+class VerificationKeys:
+    """The public keys of `signing_keys`, read when a key is unknown (at most every 30 s) or old."""
+
+    def __init__(self) -> None:
+        """Nothing is read before the first token."""
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._read_at = -_KEYS_SECONDS
+        self._lock = threading.Lock()
+
+    def needs_reading(self, kid: str) -> bool:
+        """Whether the keys in memory may not be enough for `kid`."""
+        age = time.monotonic() - self._read_at
+        return age > _KEYS_SECONDS or (kid not in self._keys and age > _UNKNOWN_KEY_SECONDS)
+
+    def get(self, kid: str) -> Ed25519PublicKey | None:
+        """The key from memory."""
+        return self._keys.get(kid)
+
+    def read(self, session: Session, kid: str) -> None:
+        """Read all keys, unless another thread has done so meanwhile."""
+        with self._lock:
+            if not self.needs_reading(kid):
+                return
+            current = or_(
+                SigningKey.retired_at.is_(None), SigningKey.retired_at > text("now() - interval '1 day'")
+            )
+            rows = session.execute(select(SigningKey.id, SigningKey.public_key).where(current)).all()
+            self._keys = {str(row.id): Ed25519PublicKey.from_public_bytes(row.public_key) for row in rows}
+            self._read_at = time.monotonic()
+
+    def forget(self) -> None:
+        """Read again at the next token: for tests and after a rotation in this process."""
+        self._keys = {}
+        self._read_at = -_KEYS_SECONDS
+
+
+verification_keys = VerificationKeys()
+_verified: dict[str, Principal] = {}
+
+
+def _decode(token: str, key: Ed25519PublicKey) -> Principal:
+    settings = get_settings()
+    claims = jwt.decode(
+        token,
+        key,
+        algorithms=[ALGORITHM],
+        issuer=settings.issuer,
+        audience=settings.token_audience,
+        leeway=_LEEWAY_SECONDS,
+        options={"require": _REQUIRED_CLAIMS},
+    )
+    return Principal(
+        user_id=UUID(claims["sub"]),
+        session_id=UUID(claims["sid"]),
+        permissions=frozenset(claims["scope"].split()),
+        expires_at=claims["exp"],
+    )
+
+
+async def verify(token: str) -> Principal:
+    """The principal of an access token. Raises InvalidToken.
+
+    A token that was verified is remembered until it expires: a signature costs more than all else here.
+    """
+    known = _verified.get(token)
+    if known is not None and known.expires_at > time.time():
+        return known
+    try:
+        header = jwt.get_unverified_header(token)
+        kid = str(header["kid"])
+        if header["alg"] != ALGORITHM:
+            raise InvalidToken
+        if verification_keys.needs_reading(kid):
+            await in_transaction(lambda session: verification_keys.read(session, kid))
+        key = verification_keys.get(kid)
+        if key is None:
+            raise InvalidToken
+        principal = _decode(token, key)
+    except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
+        raise InvalidToken from None
+    if len(_verified) >= _REMEMBERED:
+        _verified.clear()
+    _verified[token] = principal
+    return principal
+
+
+def forget_tokens() -> None:
+    """Verify every token anew: for tests and after a rotation in this process."""
+    _verified.clear()
+    verification_keys.forget()
+
+
+class AccessToken(SecurityBase):
+    """The bearer token of RFC 6750, as a FastAPI dependency that gives the Principal."""
+
+    def __init__(self) -> None:
+        """Documented as the OAuth 2.0 password flow, so that `/docs` can sign in."""
+        self.scheme_name = "AccessToken"
+        scopes = {permission: permission for permission in sorted(ADMIN)}
+        flow = OAuthFlowPassword(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/token", scopes=scopes)
+        self.model = OAuth2(flows=OAuthFlows(password=flow), description="An access token of `auth`.")
+
+    async def __call__(self, request: Request) -> Principal:
+        """Raises Unauthenticated, InvalidToken, with the challenge that RFC 6750 wants."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated(headers={"WWW-Authenticate": "Bearer"})
+        try:
+            principal = await verify(token.strip())
+        except InvalidToken as error:
+            error.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+            raise
+        context = current_context()
+        context.user_id = principal.user_id
+        context.session_id = principal.session_id
+        return principal
+
+
+_access_token = AccessToken()
+CurrentUser = Annotated[Principal, Depends(_access_token)]
+
+
+def requires(permission: str) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
+    """`dependencies=[requires("users:read")]`. Raises InsufficientScope."""
+
+    async def check(user: CurrentUser) -> None:
+        if permission not in user.permissions:
+            raise InsufficientScope
+
+    return Depends(check)

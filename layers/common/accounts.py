@@ -1,0 +1,83 @@
+"""The one writer of accounts and sessions, which `auth` and `users` both change."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session as DatabaseSession
+
+from common.context import current_context
+from common.ids import new_id
+from common.models import Session, User
+
+_BY_EMAIL: Final = select(User)
+
+
+def find_account(session: DatabaseSession, email: str) -> User | None:
+    """The account with this normalised address."""
+    return session.scalar(_BY_EMAIL.where(User.email == email))
+
+
+def create_account(
+    session: DatabaseSession, email: str, *, name: str = "", role: str = "member", verified: bool = False
+) -> User | None:
+    """A new account, or None where the address is taken, also by a transaction of the same moment."""
+    verified_at = func.now() if verified else None
+    statement = (
+        insert(User)
+        .values(id=new_id(), email=email, name=name, role=role, email_verified_at=verified_at)
+        .on_conflict_do_nothing(index_elements=["email"])
+        .returning(User)
+    )
+    return session.scalar(statement)
+
+
+def change_account(
+    session: DatabaseSession, user_id: UUID, changes: Mapping[str, Any], *, version: int | None = None
+) -> User | None:
+    """Set columns of an account and count its version up; None where it is gone or at another version."""
+    statement = update(User).where(User.id == user_id)
+    if version is not None:
+        statement = statement.where(User.version == version)
+    statement = statement.values(**changes, version=User.version + 1, updated_at=func.now())
+    return session.scalar(statement.returning(User), execution_options={"populate_existing": True})
+
+
+def delete_account(session: DatabaseSession, user_id: UUID) -> bool:
+    """Delete an account with all that hangs on it: sessions, password, tokens. False where it was gone."""
+    return session.scalar(delete(User).where(User.id == user_id).returning(User.id)) is not None
+
+
+def open_session(session: DatabaseSession, user_id: UUID, lifetime: timedelta) -> UUID:
+    """A new session from where this request comes; gives its id."""
+    context = current_context()
+    session_id = new_id()
+    session.execute(
+        plain_insert(Session).values(
+            id=session_id,
+            user_id=user_id,
+            client_address=context.client_address,
+            user_agent=context.user_agent.replace("\x00", ""),
+            expires_at=func.now() + lifetime,
+        )
+    )
+    return session_id
+
+
+def revoke_sessions(
+    session: DatabaseSession, reason: str, *, session_id: UUID | None = None, user_id: UUID | None = None
+) -> list[UUID]:
+    """End one session, or all of a user; gives the ids of those that were live."""
+    if session_id is None and user_id is None:
+        raise ValueError("name a session or a user")
+    statement = update(Session).where(Session.revoked_at.is_(None))
+    if session_id is not None:
+        statement = statement.where(Session.id == session_id)
+    if user_id is not None:
+        statement = statement.where(Session.user_id == user_id)
+    statement = statement.values(revoked_at=func.now(), revoked_reason=reason)
+    return list(session.scalars(statement.returning(Session.id)))

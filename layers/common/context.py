@@ -1,0 +1,53 @@
+"""What is known of the request or job that is being worked on, for logs, audit and limits."""
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from common.ids import new_id
+
+
+@dataclass(slots=True)
+class IdempotentRequest:
+    """A creating request with an `Idempotency-Key`; see `common.idempotency`."""
+
+    key: str
+    fingerprint: bytes
+    digest: bytes = b""
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request or one job; `started` is a `perf_counter`, `statement_seconds` the database's share."""
+
+    function: str
+    method: str = ""
+    path: str = ""
+    request_id: str = field(default_factory=lambda: str(new_id()))
+    client_address: str = ""
+    user_agent: str = ""
+    route: str = ""
+    success_status: int = 200
+    idempotency: "IdempotentRequest | None" = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    cold_start: bool = False
+    started: float = field(default_factory=time.perf_counter)
+    statements: int = 0
+    statement_seconds: float = 0.0
+    response_headers: dict[str, str] = field(default_factory=dict)
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("lambkin_request", default=None)
+
+
+def current_context() -> RequestContext:
+    """The context of this request or job; outside of both, an empty one."""
+    return _current.get() or RequestContext(function="")
+
+
+def enter_context(context: RequestContext) -> None:
+    """Make `context` the current one for this task and the threads that work for it."""
+    _current.set(context)

@@ -1,0 +1,170 @@
+"""Engines, made on first use: one a role and process."""
+
+import select
+import ssl
+import threading
+import time
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+
+from common import metrics
+from common.context import current_context
+from common.database.roles import function_url
+from common.logs import get_logger
+from common.settings import IN_LAMBDA, Settings, get_settings
+
+log = get_logger(__name__)
+
+_READABLE: Final = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+def _needs_tls(url: URL, settings: Settings) -> bool:
+    if settings.database_tls is not None:
+        return settings.database_tls
+    host = url.host or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return "." in host and not host.endswith(".localhost")
+
+
+@lru_cache(maxsize=4)
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    # Built once: building one takes longer than a connect.
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _session_parameters(settings: Settings) -> dict[str, str]:
+    return {
+        "statement_timeout": str(round(settings.database_statement_seconds * 1000)),
+        "lock_timeout": str(round(settings.database_lock_seconds * 1000)),
+        "idle_in_transaction_session_timeout": str(round(settings.database_statement_seconds * 2000)),
+        "TimeZone": "UTC",
+    }
+
+
+def connect_arguments(url: URL, settings: Settings, application: str) -> dict[str, Any]:
+    """What the driver of `url` wants for timeouts and TLS."""
+    parameters = _session_parameters(settings)
+    tls = _needs_tls(url, settings)
+    if url.get_driver_name() == "pg8000":
+        return {
+            # None would try TLS without verification and fall back to plaintext.
+            "ssl_context": _tls_context(settings.database_ca_file) if tls else False,
+            "timeout": settings.database_connect_seconds,
+            "application_name": application,
+            "startup_params": parameters,
+        }
+    options = " ".join(f"-c {name}={value}" for name, value in parameters.items())
+    arguments: dict[str, Any] = {
+        "connect_timeout": max(2, round(settings.database_connect_seconds)),
+        "application_name": application,
+        "options": options,
+        "sslmode": "verify-full" if tls else "disable",
+    }
+    if tls:
+        arguments["sslrootcert"] = settings.database_ca_file or "system"
+    return arguments
+
+
+def _file_descriptor(connection: Any) -> int:  # noqa: ANN401 - any driver's connection
+    socket = getattr(connection, "_usock", None)
+    return int(socket.fileno() if socket is not None else connection.fileno())
+
+
+def _outlast_statements(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
+    # pg8000 has one timeout for connecting and for reading: once connected, the server's own comes first.
+    socket = getattr(connection, "_usock", None)
+    if socket is not None:
+        settings = get_settings()
+        socket.settimeout(settings.database_statement_seconds + settings.database_connect_seconds)
+
+
+def _refuse_dead(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - any driver's connection
+    """Discard an idle connection that the server has closed, without a round trip.
+
+    Between transactions a server has nothing to say: bytes to read, or an end of file, mean that it has ended
+    the connection.
+    """
+    poller = select.poll()
+    try:
+        poller.register(_file_descriptor(connection), select.POLLIN)
+        dead = any(flags & _READABLE for _, flags in poller.poll(0))
+    except (OSError, ValueError, AttributeError):
+        dead = True
+    if dead:
+        raise DisconnectionError("the server has closed this idle connection")
+
+
+def _before(_c: object, _cur: object, _s: str, _p: object, execution: Any, _many: bool) -> None:  # noqa: ANN401, FBT001 - SQLAlchemy's event signature
+    execution.started = time.perf_counter()
+
+
+def _after(_c: object, _cur: object, statement: str, _p: object, execution: Any, _many: bool) -> None:  # noqa: ANN401, FBT001 - SQLAlchemy's event signature
+    seconds = time.perf_counter() - execution.started
+    context = current_context()
+    context.statements += 1
+    context.statement_seconds += seconds
+    if seconds * 1000 > get_settings().slow_statement_ms:
+        metrics.count("lambkin_slow_statements_total", function=context.function)
+        log.warning(
+            "slow_statement",
+            statement=" ".join(statement.split())[:500],
+            duration_ms=round(seconds * 1000, 1),
+            method=context.method,
+            path=context.path,
+        )
+
+
+def build_engine(url: URL, application: str, *, pool_size: int) -> Engine:
+    """An engine with our timeouts, limits and measurements on `url`."""
+    settings = get_settings()
+    options: dict[str, Any] = {}
+    if url.get_driver_name() == "pg8000":
+        from common.database import pipelined
+
+        options["module"] = pipelined
+    engine = create_engine(
+        url,
+        connect_args=connect_arguments(url, settings, application),
+        pool_size=pool_size,
+        # As large as the gate and no larger: see docs/adr.
+        max_overflow=0,
+        pool_timeout=settings.database_wait_seconds,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        **options,
+    )
+    event.listen(engine, "connect", _outlast_statements)
+    event.listen(engine, "checkout", _refuse_dead)
+    event.listen(engine, "before_cursor_execute", _before)
+    event.listen(engine, "after_cursor_execute", _after)
+    return engine
+
+
+_engines: dict[str, Engine] = {}
+_engines_lock = threading.Lock()
+
+
+def get_engine(function: str) -> Engine:
+    """The engine of `function`, connected as its own role. Nothing connects before the first statement."""
+    engine = _engines.get(function)
+    if engine is None:
+        with _engines_lock:
+            engine = _engines.get(function)
+            if engine is None:
+                size = 1 if IN_LAMBDA else get_settings().database_pool_size
+                engine = build_engine(function_url(function), f"lambkin-{function}", pool_size=size)
+                _engines[function] = engine
+    return engine
+
+
+def dispose_engines() -> None:
+    """Close every pool and forget the engines: for tests and for commands that change the settings."""
+    with _engines_lock:
+        while _engines:
+            _engines.popitem()[1].dispose()

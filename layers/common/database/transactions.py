@@ -1,0 +1,159 @@
+"""One request, one transaction, in one hop to a thread that a gate has let in.
+
+The gate admits as many transactions as the pool has connections. It stands here, around the thread hop, and
+not at the door of the application: a slow body or a stream holds no place, and a thread never waits for a
+connection that waits for a thread.
+"""
+
+import asyncio
+import contextvars
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Annotated, Any, Final, cast
+from weakref import WeakKeyDictionary
+
+from fastapi import Depends
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from common import metrics
+from common.context import current_context
+from common.database.engine import get_engine
+from common.database.faults import is_conflict, is_lost
+from common.errors import AppError, Unavailable
+from common.logs import get_logger
+from common.settings import IN_LAMBDA, get_settings
+
+log = get_logger(__name__)
+
+ATTEMPTS: Final = 4
+_BACKOFF_SECONDS: Final = 0.02
+_AFTER_COMMIT: Final = "after_commit"
+
+
+async def _filled_in_by_the_route() -> None:
+    """Stand in for the session until the route runs the endpoint in a transaction."""
+
+
+Db = Annotated[Session, Depends(_filled_in_by_the_route)]
+"""The session of a `def` endpoint: committed before the answer is sent, rolled back where it raises."""
+
+
+type AnyRow = Row[*tuple[Any, ...]]
+"""A row of whatever columns."""
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run `action` once the transaction is committed; never if it is not. It must not raise."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(action)
+
+
+class Database:
+    """What one function does in Postgres, as its own role."""
+
+    def __init__(self, function: str) -> None:
+        """Nothing is connected before the first transaction."""
+        self.function = function
+        self.size = 1 if IN_LAMBDA else get_settings().database_pool_size
+        self._threads = ThreadPoolExecutor(self.size, thread_name_prefix=f"database-{function}")
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    def transaction[T](self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a transaction and commit it.
+
+        An exception rolls back, except an AppError with `keep`. Serialisation failures, deadlocks and a
+        connection that was lost before the commit are repeated with a new transaction, so `work` must have no
+        effect outside of it; `after_commit` is for those.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            session = Session(get_engine(self.function), expire_on_commit=False)
+            committing = False
+            try:
+                result, refusal = _attempt(work, session)
+                committing = True
+                session.commit()
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or not _can_repeat(error, committing=committing):
+                    raise
+                metrics.count("lambkin_transaction_retries_total", function=self.function)
+                log.info("transaction_repeated", attempt=attempt)
+            else:
+                for action in session.info.get(_AFTER_COMMIT, ()):
+                    action()
+                if refusal:
+                    raise refusal
+                return cast("T", result)
+            finally:
+                session.close()
+            # Full jitter, so that two transactions do not meet again at the same moment.
+            time.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - no secret
+        raise AssertionError("the last attempt returns or raises")
+
+    async def run[T](self, work: Callable[[Session], T]) -> T:
+        """`transaction(work)` in a thread, once the gate lets it in.
+
+        Raises Unavailable where no place comes free within DATABASE_WAIT_SECONDS.
+        """
+        loop = asyncio.get_running_loop()
+        gate = self._gates.get(loop)
+        if gate is None:
+            gate = self._gates.setdefault(loop, asyncio.Semaphore(self.size))
+        await self._enter(gate)
+        call = contextvars.copy_context().run
+        future = loop.run_in_executor(self._threads, call, self.transaction, work)
+        # The place is free when the thread is, also where the caller has been cancelled in between.
+        future.add_done_callback(lambda _: gate.release())
+        return await asyncio.shield(future)
+
+    async def _enter(self, gate: asyncio.Semaphore) -> None:
+        if not gate.locked():
+            await gate.acquire()
+            return
+        try:
+            async with asyncio.timeout(get_settings().database_wait_seconds):
+                await gate.acquire()
+        except TimeoutError:
+            metrics.count("lambkin_gate_refusals_total", function=self.function)
+            raise Unavailable("Too busy: try again shortly.", retry_after=2) from None
+
+
+def _attempt(work: Callable[[Session], Any], session: Session) -> tuple[Any, AppError | None]:
+    try:
+        return work(session), None
+    except AppError as error:
+        if not error.keep:
+            raise
+        return None, error
+
+
+def _can_repeat(error: DBAPIError, *, committing: bool) -> bool:
+    # A connection that is lost during COMMIT leaves open whether it happened: that is never repeated.
+    return is_conflict(error) or (is_lost(error) and not committing)
+
+
+@lru_cache(maxsize=32)
+def get_database(function: str) -> Database:
+    """The database of `function` in this process."""
+    return Database(function)
+
+
+async def in_transaction[T](work: Callable[[Session], T]) -> T:
+    """`work` in a transaction of the function that serves this request: for `async def` endpoints."""
+    return await get_database(current_context().function).run(work)
+
+
+async def answer_in_transaction[T](work: Callable[[Session], T]) -> T:
+    """The transaction whose result is the answer of this request.
+
+    With an `Idempotency-Key`, the answer is stored in the same transaction, or replayed by raising Replayed.
+    """
+    database = get_database(current_context().function)
+    if current_context().idempotency is None:
+        return await database.run(work)
+    from common.idempotency import answer_once
+
+    return await answer_once(database, work)

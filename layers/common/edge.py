@@ -1,0 +1,119 @@
+"""The outermost ASGI layer: request ids, the client's address, response headers, one log line a request."""
+
+import re
+import time
+from http import HTTPStatus
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common import metrics
+from common.client_address import client_address
+from common.context import RequestContext, enter_context
+from common.logs import get_logger
+from common.problems import InternalError, problem_response
+from common.settings import get_settings
+
+log = get_logger("common.edge")
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._\-]{8,128}")
+_SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+
+
+class Edge:
+    """Wraps the whole application of one function."""
+
+    def __init__(self, app: ASGIApp, function: str) -> None:
+        self.app = app
+        self.function = function
+        settings = get_settings()
+        self.proxies = settings.proxy_networks
+        secure = settings.public_url.startswith("https://")
+        self.headers = (*_SECURITY_HEADERS, _HSTS) if secure else _SECURITY_HEADERS
+        self.cold = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; no exception gets past this."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = self._open(scope)
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._complete(message["headers"], context)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:
+            # The inner handler has answered and logged what it could; here only what escaped it counts.
+            if not status:
+                log.exception("request_failed", code="internal")
+                await problem_response(InternalError())(scope, receive, send_with_headers)
+        self._close(scope, context, status)
+
+    def _open(self, scope: Scope) -> RequestContext:
+        headers: dict[bytes, bytes] = {}
+        forwarded: list[str] = []
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                forwarded.append(value.decode("latin-1"))
+            headers[name] = value
+        client = scope.get("client")
+        context = RequestContext(
+            function=self.function,
+            method=scope["method"],
+            path=scope["path"],
+            client_address=client_address(client[0] or "" if client else "", forwarded, self.proxies),
+            user_agent=headers.get(b"user-agent", b"").decode("latin-1")[:512],
+            cold_start=self.cold,
+        )
+        self.cold = False
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        if _REQUEST_ID.fullmatch(given):
+            context.request_id = given
+        enter_context(context)
+        return context
+
+    def _complete(
+        self, headers: list[tuple[bytes, bytes]], context: RequestContext
+    ) -> list[tuple[bytes, bytes]]:
+        present = {name.lower() for name, _ in headers}
+        complete = [*headers, (b"x-request-id", context.request_id.encode())]
+        complete += [
+            (name.lower().encode(), value.encode())
+            for name, value in context.response_headers.items()
+            if name.lower().encode() not in present
+        ]
+        complete += [header for header in self.headers if header[0] not in present]
+        if b"cache-control" not in present and "Cache-Control" not in context.response_headers:
+            complete.append((b"cache-control", b"no-store"))
+        return complete
+
+    def _close(self, scope: Scope, context: RequestContext, status: int) -> None:
+        seconds = time.perf_counter() - context.started
+        route = getattr(scope.get("route"), "path", "") or "unmatched"
+        labels = {"function": self.function, "method": context.method, "route": str(route)}
+        metrics.count("lambkin_requests_total", 1, status=str(status), **labels)
+        metrics.observe("lambkin_request_seconds", seconds, **labels)
+        write = log.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
+        write(
+            "request",
+            method=context.method,
+            route=route,
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            user_id=str(context.user_id) if context.user_id else None,
+            cold_start=context.cold_start,
+            statements=context.statements,
+            database_ms=round(context.statement_seconds * 1000, 2),
+        )

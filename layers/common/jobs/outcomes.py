@@ -1,0 +1,75 @@
+"""How a task says that it did not end as planned, and what is kept of an error."""
+
+import re
+import traceback
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from common.database.faults import constraint, sqlstate
+from common.logs import REDACTED
+
+_LONGEST: Final = 500
+_ADDRESS: Final = re.compile(r"[^\s<>\"',;:()\[\]]+@[^\s<>\"',;:()\[\]]+")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.\-]{16,}")
+_SHORTEST_SECRET: Final = 4
+
+
+class Outcome(StrEnum):
+    """How one attempt at a job ended; a label of `lambkin_jobs_total`."""
+
+    DONE = "done"
+    RETRIED = "retried"
+    DEAD = "dead"
+    LOST = "lost"
+
+
+class Permanent(Exception):  # noqa: N818 - it is a verdict, and reads as one where it is raised
+    """Raised by a task: no repetition can help, the job is dead at once. Its sentence is kept in the row."""
+
+
+class RetryLater(Exception):  # noqa: N818 - the same
+    """Raised by a task: try again in `seconds`. It counts as an attempt."""
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        """`reason` is kept in the row."""
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class LeaseLost(Exception):
+    """The job is another handler's by now: its time had run out. What this one would write is rolled back."""
+
+
+def describe_error(error: BaseException, secret: dict[str, Any]) -> str:
+    """The class and the message, at most 500 characters, without addresses and without what is in `secret`."""
+    name = type(error).__name__
+    if isinstance(error, DBAPIError):
+        # The message of a database error has the statement's values in it.
+        return " ".join(part for part in (name, sqlstate(error), constraint(error)) if part)
+    message = " ".join(str(error).replace("\x00", "").split())
+    for text in sorted(_secret_texts(secret), key=len, reverse=True):
+        message = message.replace(text, REDACTED)
+    message = _ADDRESS.sub(REDACTED, message)
+    return (f"{name}: {message}" if message else name)[:_LONGEST]
+
+
+def _secret_texts(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _secret_texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _secret_texts(inner)
+    elif isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+        yield value
+        # A message may hold a part of a link only: its token.
+        yield from _TOKEN.findall(value)
+
+
+def trace(error: BaseException) -> list[str]:
+    """The last places that the error came through: `file:line function`, without values of any kind."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -1,0 +1,84 @@
+"""Structured logs: a static event name and fields, one JSON object a line, or readable on a terminal."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+from structlog.typing import FilteringBoundLogger, WrappedLogger
+
+from common.context import current_context
+from common.settings import get_settings
+
+SECRET_FIELDS: Final = frozenset(
+    {
+        "password",
+        "token",
+        "refresh_token",
+        "access_token",
+        "secret",
+        "authorization",
+        "cookie",
+        "email",
+        "address",
+        "code",
+        "api_key",
+    }
+)
+REDACTED: Final = "[redacted]"
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger; it is configured when the first line is written."""
+    logger: FilteringBoundLogger = structlog.get_logger(logger_name=name)
+    return logger
+
+
+def redact(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Blank what must not be in a log, at any depth of mappings."""
+    for key, value in fields.items():
+        if key.lower() in SECRET_FIELDS:
+            fields[key] = REDACTED
+        elif isinstance(value, dict):
+            fields[key] = redact(dict(value))
+    return fields
+
+
+def _add_request(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = current_context()
+    if context.function:
+        event.setdefault("function", context.function)
+        event.setdefault("request_id", context.request_id)
+    return redact(event)
+
+
+class _Stdout:
+    """Looks `sys.stdout` up for each line, so that capturing and redirection work."""
+
+    def msg(self, message: str) -> None:
+        sys.stdout.write(message + "\n")
+        sys.stdout.flush()
+
+    log = debug = info = warning = warn = error = critical = exception = fatal = msg
+
+
+def configure_logs() -> None:
+    """Set the process' logging up; called once by `create_app`, job handlers and commands."""
+    settings = get_settings()
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[Any] = [
+        _add_request,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if settings.log_format == "json":
+        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    else:
+        shared += [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    structlog.configure(
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Stdout(),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,78 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.models.base import Base, CreatedAt, Id
+
+
+class Password(Base):
+    """The argon2id hash of an account's password. Owner: auth; no other role can read it."""
+
+    __tablename__ = "passwords"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(255))
+    changed_at: Mapped[CreatedAt]
+
+
+class RefreshToken(Base):
+    """One link in a session's chain of refresh tokens, by the digest of its secret. Owner: auth.
+
+    `successor` is the next token, encrypted under a key derived from this one's secret; it is there for the
+    time in which a rotated token still answers.
+    """
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index(None, "session_id"), Index(None, "expires_at"))
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime]
+    rotated_at: Mapped[datetime | None]
+    successor: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class OneTimeToken(Base):
+    """What a mailed link carries, by digest; it works once. Owner: auth.
+
+    `password_hash` is the password that came with the registration which this link confirms: whoever clicks a
+    link gets the password of that registration, so that nobody can slip theirs under another's address.
+    """
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose in ('verify_email')", name="purpose_known"),
+        Index(None, "user_id"),
+        Index(None, "expires_at"),
+    )
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(String(32))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime]
+    spent_at: Mapped[datetime | None]
+
+
+class SigningKey(Base):
+    """The public half of a key that signs access tokens. Owner: auth; every function reads it."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[Id]
+    public_key: Mapped[bytes] = mapped_column(LargeBinary(32))
+    created_at: Mapped[CreatedAt]
+    retired_at: Mapped[datetime | None]
+
+
+class SigningSecret(Base):
+    """The private half, encrypted (`common.encryption`). Owner: auth; no other role can read it."""
+
+    __tablename__ = "signing_secrets"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("signing_keys.id", ondelete="CASCADE"), primary_key=True)
+    ciphertext: Mapped[str]

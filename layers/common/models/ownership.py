@@ -1,0 +1,54 @@
+"""Who owns each table, and what each function's database role may do in it: the grants are made from this."""
+
+from dataclasses import dataclass
+from typing import Final
+
+FUNCTIONS: Final = ("auth", "users", "health", "worker")
+ALL: Final = frozenset(FUNCTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """`owner` is a function, or `common` where several write through one module of the layer.
+
+    The other fields name the functions whose role gets SELECT, INSERT, UPDATE, DELETE. `sweep` gets DELETE
+    and SELECT on `sweep_columns` alone: enough to remove what has expired, not to read it.
+    """
+
+    owner: str
+    select: frozenset[str] = frozenset()
+    insert: frozenset[str] = frozenset()
+    update: frozenset[str] = frozenset()
+    delete: frozenset[str] = frozenset()
+    sweep: frozenset[str] = frozenset()
+    sweep_columns: tuple[str, ...] = ("expires_at",)
+
+
+def _owned(
+    function: str, *, select: frozenset[str] = frozenset(), sweep: frozenset[str] = frozenset()
+) -> Ownership:
+    own = frozenset({function})
+    return Ownership(function, select=select | own, insert=own, update=own, delete=own, sweep=sweep)
+
+
+_ACCOUNTS: Final = frozenset({"auth", "users"})
+_WORKER: Final = frozenset({"worker"})
+
+OWNERSHIP: Final[dict[str, Ownership]] = {
+    "users": Ownership("common", select=_ACCOUNTS, insert=_ACCOUNTS, update=_ACCOUNTS, delete=_ACCOUNTS),
+    "sessions": Ownership(
+        "common", select=_ACCOUNTS, insert=_ACCOUNTS, update=_ACCOUNTS, delete=_ACCOUNTS, sweep=_WORKER
+    ),
+    "passwords": _owned("auth"),
+    "refresh_tokens": _owned("auth", sweep=_WORKER),
+    "one_time_tokens": _owned("auth", sweep=_WORKER),
+    "signing_keys": _owned("auth", select=ALL),
+    "signing_secrets": _owned("auth"),
+    "audit_log": Ownership("common", insert=ALL),
+    "jobs": Ownership(
+        "common", select=ALL, insert=ALL, update=ALL, sweep=_WORKER, sweep_columns=("state", "finished_at")
+    ),
+    "idempotency_keys": Ownership("common", select=ALL, insert=ALL, update=ALL, delete=ALL),
+    "rate_limits": Ownership("common", select=ALL, insert=ALL, update=ALL, delete=ALL),
+    "alembic_version": Ownership("migrations", select=ALL),
+}

@@ -1,0 +1,6 @@
+"""The head of the migrations that these models were written for."""
+
+from typing import Final
+
+HEAD: Final = "0001"
+"""Compared with the table `alembic_version` by readiness checks, in artifacts that hold no migrations."""

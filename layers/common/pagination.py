@@ -1,0 +1,154 @@
+"""Lists: keyset pagination with an opaque cursor that cannot be altered.
+
+An operation takes `page: PageQuery` and a `sort` of its own, and returns
+`paginate(session, statement, keys, page, context=...)`: `{"items": [...], "next_cursor": ...}` and a `Link`.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Select, and_, or_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from common.context import current_context
+from common.encryption import keyed_digest
+from common.errors import BadRequest
+
+MAX_LIMIT: Final = 100
+_TAG_BYTES: Final = 16
+
+
+class BrokenCursor(BadRequest):
+    """The cursor is not one of ours, or of another list."""
+
+    code = "broken_cursor"
+    detail = "The cursor is not one that this list gave out: begin again without it."
+
+
+@dataclass(frozen=True, slots=True)
+class PageParameters:
+    """`limit` items after `cursor`."""
+
+    limit: int
+    cursor: str | None
+
+
+async def _page(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")] = 20,
+    cursor: Annotated[
+        str | None, Query(max_length=2048, description="`next_cursor` of the page before.")
+    ] = None,
+) -> PageParameters:
+    return PageParameters(limit, cursor)
+
+
+PageQuery = Annotated[PageParameters, Depends(_page)]
+
+
+class Page[Item](BaseModel):
+    """One page of a list."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="Of the page after this one; null on the last.")
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """A column that orders a list. It must not be null, and the last key of a list must be unique."""
+
+    column: InstrumentedAttribute[Any]
+    direction: Literal["asc", "desc"] = "asc"
+
+
+def parse_sort(sort: str, allowed: dict[str, InstrumentedAttribute[Any]]) -> SortKey:
+    """`-created_at` to its column. Raises BadRequest for a name that is not allowed."""
+    name = sort.removeprefix("-")
+    if name not in allowed:
+        raise BadRequest(f"`sort` takes {', '.join(sorted(allowed))}, with a leading `-` to reverse.")
+    return SortKey(allowed[name], "desc" if sort.startswith("-") else "asc")
+
+
+def _dump(value: object) -> list[str | int | float | bool]:
+    match value:
+        case datetime():
+            return ["t", value.isoformat()]
+        case UUID():
+            return ["u", str(value)]
+        case bool() | int() | float() | str():
+            return ["v", value]
+    raise TypeError(f"a list cannot be ordered by {type(value).__name__}")
+
+
+def _load(entry: list[Any]) -> object:
+    kind, value = entry
+    if kind == "t":
+        return datetime.fromisoformat(value)
+    return UUID(value) if kind == "u" else value
+
+
+def _seal(values: list[Any], context: str) -> str:
+    payload = json.dumps([_dump(value) for value in values], separators=(",", ":")).encode()
+    tag = keyed_digest("cursor", context, payload)[:_TAG_BYTES]
+    return base64.urlsafe_b64encode(tag + payload).decode().rstrip("=")
+
+
+def _unseal(cursor: str, context: str, size: int) -> list[Any]:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raise BrokenCursor from None
+    tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+    if not hmac.compare_digest(tag, keyed_digest("cursor", context, payload)[:_TAG_BYTES]):
+        raise BrokenCursor
+    values = [_load(entry) for entry in json.loads(payload)]
+    if len(values) != size:
+        raise BrokenCursor
+    return values
+
+
+def _after(keys: Sequence[SortKey], values: Sequence[Any]) -> Any:  # noqa: ANN401 - a SQL expression
+    # (a, b) > (x, y) spelled out, as the directions may differ: a > x or (a = x and b > y).
+    clauses = []
+    for index, (key, value) in enumerate(zip(keys, values, strict=True)):
+        beyond = key.column > value if key.direction == "asc" else key.column < value
+        clauses.append(and_(*(k.column == v for k, v in zip(keys[:index], values, strict=False)), beyond))
+    return or_(*clauses)
+
+
+def paginate[Entity](
+    session: Session,
+    statement: Select[Entity],
+    keys: Sequence[SortKey],
+    page: PageParameters,
+    *,
+    context: str,
+) -> tuple[list[Entity], str | None]:
+    """The rows of one page and the cursor of the next.
+
+    `context` names the list with its filters and its reader: a cursor works in no other. Sets `Link`.
+    """
+    order = ",".join(f"{key.column.key} {key.direction}" for key in keys)
+    context = f"{current_context().function}|{context}|{order}"
+    if page.cursor is not None:
+        statement = statement.where(_after(keys, _unseal(page.cursor, context, len(keys))))
+    columns = [key.column.asc() if key.direction == "asc" else key.column.desc() for key in keys]
+    rows = list(session.scalars(statement.order_by(*columns).limit(page.limit + 1)))
+    if len(rows) <= page.limit:
+        return rows, None
+    rows = rows[: page.limit]
+    cursor = _seal([getattr(rows[-1], key.column.key) for key in keys], context)
+    path = current_context().path
+    current_context().response_headers["Link"] = (
+        f'<{quote(path)}?limit={page.limit}&cursor={cursor}>; rel="next"'
+    )
+    return rows, cursor

@@ -1,0 +1,146 @@
+"""Every failure becomes an RFC 9457 `application/problem+json` answer, here and nowhere else."""
+
+import json
+import sys
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from common.context import current_context
+from common.errors import (
+    AppError,
+    BadRequest,
+    ContentTooLarge,
+    InvalidInput,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from common.logs import get_logger
+
+MEDIA_TYPE: Final = "application/problem+json"
+log = get_logger(__name__)
+
+
+class MethodNotAllowed(AppError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+    detail = "This path does not take that method; `Allow` names those that it takes."
+
+
+class InternalError(AppError):
+    """A fault of ours; the log has the rest under the request's id."""
+
+    status = 500
+    code = "internal"
+    detail = "Something went wrong here. It has been logged under this request's id."
+
+
+_BY_STATUS: Final[dict[int, type[AppError]]] = {
+    kind.status: kind
+    for kind in (
+        BadRequest, NotFound, MethodNotAllowed, ContentTooLarge, UnsupportedMediaType, InvalidInput,
+        TooManyRequests, InternalError, Unavailable,
+    )
+}  # fmt: skip
+
+
+def problem(error: AppError) -> dict[str, Any]:
+    """The body for `error`, as a JSON object."""
+    context = current_context()
+    body: dict[str, Any] = {
+        "type": f"urn:lambkin:problem:{error.code}",
+        "title": error.heading(),
+        "status": error.status,
+        "detail": error.message,
+        "instance": context.path,
+        "code": error.code,
+        "request_id": context.request_id,
+    }
+    if error.errors:
+        body["errors"] = error.errors
+    return body | error.members
+
+
+def problem_response(error: AppError) -> Response:
+    """The answer for `error`."""
+    # ASCII only, so that no lone surrogate that a client sent can break the encoding of our answer.
+    content = json.dumps(problem(error), separators=(",", ":")).encode("ascii")
+    return Response(content, status_code=error.status, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    place, *rest = location
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in rest]
+    return "/".join(["#", *parts] if place == "body" else ["#", str(place), *parts])
+
+
+def _from_validation(error: RequestValidationError) -> AppError:
+    found = error.errors()
+    if found and found[0]["type"] == "json_invalid":
+        return BadRequest("The body is not valid JSON.")
+    return InvalidInput(
+        errors=[
+            {
+                "pointer": _pointer(tuple(item["loc"])),
+                "code": str(item["type"]),
+                "detail": str(item["msg"]).removeprefix("Value error, "),
+            }
+            for item in found[:50]
+        ]
+    )
+
+
+def _from_http(error: HTTPException) -> AppError:
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None:
+        phrase = HTTPStatus(error.status_code).phrase
+        kind = type(
+            "OtherError",
+            (AppError,),
+            {"status": error.status_code, "code": phrase.lower().replace(" ", "_"), "detail": f"{phrase}."},
+        )
+    return kind(headers=error.headers)
+
+
+def from_exception(error: Exception) -> AppError:
+    """What to tell the client about any exception. What is not foreseen is an InternalError."""
+    match error:
+        case AppError():
+            return error
+        case RequestValidationError():
+            return _from_validation(error)
+        case HTTPException():
+            return _from_http(error)
+    # Functions without a database never import SQLAlchemy: there its errors cannot occur either.
+    if "sqlalchemy" in sys.modules:
+        from common.database.faults import from_database_error
+
+        if told := from_database_error(error):
+            return told
+    return InternalError()
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    told = from_exception(error)
+    if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", code=told.code, status=told.status, exc_info=error)
+    return problem_response(told)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every exception of `app` with a problem."""
+    for kind in (AppError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer)
+    if "sqlalchemy" in sys.modules:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        app.add_exception_handler(SQLAlchemyError, _answer)

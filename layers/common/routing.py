@@ -1,0 +1,100 @@
+"""The routes of a function: endpoints in transactions, creating requests once, reads that may be unchanged.
+
+`router = Router(prefix="/v1/notes", tags=["notes"])` is all that an `endpoints.py` needs of this.
+"""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, get_type_hints
+
+from fastapi import APIRouter, Request
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from common.conditional import is_unchanged
+from common.context import current_context
+from common.errors import UnsupportedMediaType
+
+_SESSION_MARK: Final = "_filled_in_by_the_route"
+_BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+
+type Endpoint = Callable[..., Any]
+
+
+def _session_parameter(endpoint: Endpoint) -> str | None:
+    """The name of the parameter that is annotated with `Db`."""
+    for name, hint in get_type_hints(endpoint, include_extras=True).items():
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, Depends) and getattr(mark.dependency, "__name__", "") == _SESSION_MARK:
+                return name
+    return None
+
+
+def _in_transaction(endpoint: Endpoint, parameter: str) -> Callable[..., Awaitable[Any]]:
+    """Turn a `def` endpoint into a coroutine that runs it, and its commit, in one hop to a thread."""
+    from common.database.transactions import answer_in_transaction
+
+    @functools.wraps(endpoint)
+    async def run(**values: object) -> object:
+        return await answer_in_transaction(lambda session: endpoint(**values | {parameter: session}))
+
+    return run
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+class Route(APIRoute):
+    """One operation."""
+
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own options
+        """An endpoint with a `Db` parameter is a `def`: it runs in a transaction of its own."""
+        parameter = _session_parameter(endpoint)
+        if parameter is not None:
+            if inspect.iscoroutinefunction(endpoint):
+                raise TypeError(f"{endpoint.__qualname__} takes Db and is async: make it a def.")
+            endpoint = _in_transaction(endpoint, parameter)
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, with ours around it."""
+        handle = super().get_route_handler()
+        takes_json = self.body_field is not None and not _is_form(self)
+        reads = "GET" in (self.methods or ())
+        status = self.status_code or 200
+
+        async def handle_once(request: Request) -> Response:
+            context = current_context()
+            context.route = self.path
+            context.success_status = status
+            if (
+                takes_json
+                and request.method in _BODY_METHODS
+                and not _is_json(request)
+                and await request.body()
+            ):
+                raise UnsupportedMediaType
+            response = await handle(request)
+            if reads and is_unchanged(request, context.response_headers):
+                return Response(status_code=304)
+            return response
+
+        return handle_once
+
+
+def _is_form(route: APIRoute) -> bool:
+    from fastapi.params import Form
+
+    return route.body_field is not None and isinstance(route.body_field.field_info, Form)
+
+
+class Router(APIRouter):
+    """An APIRouter whose operations are `Route`s; paths are complete, as no prefix is added later."""
+
+    def __init__(self, *, prefix: str, tags: list[str]) -> None:
+        """`prefix` is `/v1/<function>`, or below it."""
+        super().__init__(prefix=prefix, tags=list(tags), route_class=Route, redirect_slashes=False)

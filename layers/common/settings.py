@@ -1,0 +1,215 @@
+"""Every setting of Lambkin, read from the environment once per process.
+
+The defaults fit the Docker network. What would be unsafe in production is refused when `STAGE=prod`.
+"""
+
+import os
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+INSECURE_SECRET = "lambkin-insecure-development-secret"  # noqa: S105 - refused when STAGE=prod
+INSECURE_KEY = "development:bGFtYmtpbi1pbnNlY3VyZS1kZXZlbG9wbWVudC1rZXk="
+IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+type Network = IPv4Network | IPv6Network
+type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(SystemExit):
+    """A setting is missing, malformed or unsafe: the process ends with one sentence that names it."""
+
+
+class Settings(BaseSettings):
+    """The settings table of the README, in code. Durations are in the unit that the name ends with."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    stage: Literal["local", "test", "dev", "prod"] = Field(
+        "local", description="Where this runs; `prod` refuses unsafe defaults."
+    )
+    public_url: str = Field(
+        "http://localhost:8000", description="The address at which clients reach the functions."
+    )
+    internal_url: str = Field(
+        "http://backend:8000", description="The address at which functions reach each other."
+    )
+    frontend_url: str = Field("http://frontend:3000", description="Where the links in mails lead.")
+    cors_origins: CommaSeparated = Field(
+        (), description="Origins that browsers may call from; empty: the origin of FRONTEND_URL."
+    )
+    trusted_proxies: CommaSeparated = Field(
+        (), description="Networks whose `X-Forwarded-For` is believed, hop by hop."
+    )
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body that a function reads.")
+
+    database_url: str = Field(
+        "postgresql+pg8000://pguser:pgpassword@pgsql:5432/database",
+        description="Postgres, as its owner or as the function's own role; the driver is the URL's.",
+    )
+    database_pool_size: int = Field(
+        5, ge=1, le=100, description="Connections per function and process in a server; in Lambda it is 1."
+    )
+    database_wait_seconds: float = Field(
+        5.0, gt=0, description="How long a request waits for a connection before it gets 503."
+    )
+    database_connect_seconds: float = Field(5.0, gt=0, description="How long a connect may take.")
+    database_statement_seconds: float = Field(10.0, gt=0, description="Postgres' statement_timeout.")
+    database_lock_seconds: float = Field(3.0, gt=0, description="Postgres' lock_timeout.")
+    database_tls: bool | None = Field(
+        None, description="Verified TLS to Postgres; unset: on unless the host is loopback or has no dot."
+    )
+    database_ca_file: str | None = Field(None, description="The authority to verify Postgres against.")
+    slow_statement_ms: float = Field(200.0, ge=0, description="Statements slower than this are logged.")
+
+    rate_limits: bool = Field(default=True, description="Off for load tests only.")
+
+    server_secret: str = Field(
+        INSECURE_SECRET, min_length=16, description="Signs cursors and keys the digests of limits."
+    )
+    encryption_keys: CommaSeparated = Field(
+        (INSECURE_KEY,),
+        description="`name:base64` of 32 bytes each; the first encrypts, all decrypt.",
+    )
+    token_issuer: str | None = Field(None, description="`iss` of access tokens; unset: PUBLIC_URL.")
+    token_audience: str = Field("lambkin", description="`aud` of access tokens.")
+    access_token_seconds: int = Field(600, ge=60, le=3600, description="Life of an access token.")
+    refresh_token_days: int = Field(30, ge=1, le=365, description="Life of an unused refresh token.")
+    refresh_grace_seconds: int = Field(
+        10, ge=0, le=60, description="How long a rotated refresh token still answers with its successor."
+    )
+    verification_hours: int = Field(24, ge=1, description="Life of a link that verifies an address.")
+    require_verified_email: bool = Field(
+        default=True, description="Whether sign-in needs a verified address."
+    )
+    password_min_length: int = Field(8, ge=8, le=128, description="In characters, after NFKC.")
+    password_hash_kib: int = Field(65_536, ge=8, description="argon2id memory, KiB.")
+    password_hash_passes: int = Field(3, ge=1, description="argon2id passes.")
+    password_hash_concurrency: int = Field(2, ge=1, description="Hashes at a time per process.")
+
+    aws_endpoint_url: str | None = Field(
+        None, description="An emulator in place of AWS; unset on STAGE=local: http://localstack:4566."
+    )
+    bucket: str = Field("lambkin", description="The bucket for files.")
+    queue_prefix: str = Field("lambkin-", description="A function's queue is this and its name.")
+    queues: bool = Field(default=True, description="Off: job handlers only poll Postgres.")
+    mail_transport: Literal["ses", "smtp"] = Field("ses", description="How mail leaves.")
+    mail_from: str = Field("Lambkin <no-reply@lambkin.example>", description="The sender of mails.")
+    smtp_url: str = Field(
+        "smtp://mailpit:1025", description="smtp:// or smtps://, with user and password where needed."
+    )
+    ollama_url: str = Field("http://ollama:11434", description="Where Ollama answers.")
+    function_urls: dict[str, str] = Field(
+        default_factory=dict, description="JSON, function to base URL, where they differ from INTERNAL_URL."
+    )
+
+    log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or eyes.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least shown.")
+
+    @field_validator("cors_origins", "trusted_proxies", "encryption_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+    @field_validator("public_url", "internal_url", "frontend_url")
+    @classmethod
+    def _strip_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _name_driver(cls, value: str) -> str:
+        scheme, found, rest = value.partition("://")
+        if not found or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+            raise ValueError("must look like postgresql+pg8000://user:password@host:5432/database")
+        return value if "+" in scheme else f"postgresql+pg8000://{rest}"
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Self:
+        if self.stage != "prod":
+            return self
+        unsafe = {
+            "SERVER_SECRET": self.server_secret == INSECURE_SECRET,
+            "ENCRYPTION_KEYS": INSECURE_KEY in self.encryption_keys,
+            "DATABASE_URL": "pguser:pgpassword@" in self.database_url,
+            "PUBLIC_URL": not self.public_url.startswith("https://"),
+            "FRONTEND_URL": not self.frontend_url.startswith("https://"),
+            "CORS_ORIGINS": "*" in self.cors_origins,
+            "RATE_LIMITS": not self.rate_limits,
+        }
+        for name, is_unsafe in unsafe.items():
+            if is_unsafe:
+                raise ValueError(f"{name} has a value that is unsafe when STAGE=prod")
+        return self
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of access tokens."""
+        return self.token_issuer or self.public_url
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins that browsers may call from."""
+        return list(self.cors_origins) or [self.frontend_url]
+
+    @property
+    def aws_endpoint(self) -> str | None:
+        """The emulator's address, or None for AWS itself."""
+        if self.aws_endpoint_url or self.stage != "local" or IN_LAMBDA:
+            return self.aws_endpoint_url
+        return "http://localstack:4566"
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """`trusted_proxies`, parsed."""
+        return tuple(ip_network(network) for network in self.trusted_proxies)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"]).upper()
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}." if name else f"{message}."
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsError with one sentence that names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(f"Lambkin cannot start. {_sentence(error)}") from None
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return load_settings()
+
+
+def require_settings(names: Iterable[str]) -> None:
+    """Stop the start where a setting that a function declares is empty.
+
+    Defaults that only fit a development machine count as given, except when `STAGE=prod`, which refuses
+    them already.
+    """
+    settings = get_settings()
+    for name in names:
+        if name.lower() not in Settings.model_fields:
+            raise SettingsError(f"Lambkin cannot start. {name} is declared by a function but is no setting.")
+        if getattr(settings, name.lower()) in (None, "", ()):
+            raise SettingsError(f"Lambkin cannot start. {name} is missing.")
