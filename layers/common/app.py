@@ -44,9 +44,9 @@ class App(FastAPI):
             redoc_url=None,
             openapi_url=f"/v1/{function}/openapi.json",
             redirect_slashes=False,
-            max_body_size=max_body_bytes,
         )
         self.function = function
+        self.max_body_bytes = max_body_bytes
 
     def build_middleware_stack(self) -> ASGIApp:
         """The edge outermost, then CORS, so that an error's answer carries both their headers."""

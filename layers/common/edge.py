@@ -57,7 +57,7 @@ class Edge:
         except Exception:
             # The inner handler has answered and logged what it could; here only what escaped it counts.
             if not status:
-                log.exception("request_failed", code="internal")
+                log.exception("request_failed", problem="internal")
                 await problem_response(InternalError())(scope, receive, send_with_headers)
         self._close(scope, context, status)
 

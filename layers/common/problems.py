@@ -132,7 +132,7 @@ def from_exception(error: Exception) -> AppError:
 async def _answer(_: Request, error: Exception) -> Response:
     told = from_exception(error)
     if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request_failed", code=told.code, status=told.status, exc_info=error)
+        log.error("request_failed", problem=told.code, status=told.status, exc_info=error)
     return problem_response(told)
 
 

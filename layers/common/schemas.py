@@ -8,6 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain the character U+0000")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain half of a surrogate pair") from None
     return text
 
 

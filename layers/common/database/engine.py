@@ -137,6 +137,8 @@ def build_engine(url: URL, application: str, *, pool_size: int) -> Engine:
         pool_timeout=settings.database_wait_seconds,
         pool_recycle=1800,
         pool_use_lifo=True,
+        # An error's text must not carry the values of a statement into a log.
+        hide_parameters=True,
         **options,
     )
     event.listen(engine, "connect", _outlast_statements)

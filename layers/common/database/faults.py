@@ -57,6 +57,9 @@ def _is_unreachable(error: SQLAlchemyError, code: str) -> bool:
 
 def from_database_error(error: Exception) -> AppError | None:
     """What to tell the client; None where it is a fault of ours."""
+    if isinstance(error, UnicodeEncodeError):
+        # Half of a surrogate pair: JSON can carry it, Postgres cannot.
+        return InvalidInput("A value cannot be stored.")
     if not isinstance(error, SQLAlchemyError):
         return None
     code = sqlstate(error)

@@ -3,7 +3,7 @@
 The row in `jobs` is the truth and a message a wake-up; docs/jobs.md has the rules and the guarantees.
 """
 
-from common.jobs.dead_letters import DeadJob, list_dead, rerun
+from common.jobs.dead_letters import DeadJob, delete_finished, list_dead, rerun
 from common.jobs.job_context import JobContext
 from common.jobs.outbox import enqueue
 from common.jobs.outcomes import LeaseLost, Permanent, RetryLater
@@ -17,6 +17,7 @@ __all__ = [
     "Permanent",
     "RetryLater",
     "Tasks",
+    "delete_finished",
     "enqueue",
     "list_dead",
     "queue_probe",

@@ -4,7 +4,7 @@ A claim's token is its attempt together with the end of its lease. Whatever a ha
 conditional on that token, so that one whose lease was taken over changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -158,12 +158,14 @@ def release_lost(session: Session, function: str, limit: int) -> list[LostJob]:
     return [LostJob(row.id, row.task, row.state == "dead") for row in rows]
 
 
-def reannounce(session: Session, function: str, older_than: timedelta, limit: int) -> int:
+def reannounce(
+    session: Session, function: str, tasks: Collection[str], older_than: timedelta, limit: int
+) -> int:
     """Send the wake-ups of due jobs again whose last is `older_than` ago, or was never; how many."""
     stale = or_(Job.announced_at.is_(None), Job.announced_at < func.now() - older_than)
     silent = (
         select(Job.id)
-        .where(Job.function == function, _is_due(), stale)
+        .where(Job.function == function, Job.task.in_(tasks), _is_due(), stale)
         .order_by(Job.run_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -174,3 +176,14 @@ def reannounce(session: Session, function: str, older_than: timedelta, limit: in
     for job_id in ids:
         announce_after_commit(session, function, job_id, timedelta())
     return len(ids)
+
+
+def count_unknown(session: Session, function: str, tasks: Collection[str]) -> list[tuple[str, int]]:
+    """The due jobs of `function` that none of `tasks` does: the name of their task, and how many."""
+    unknown = (
+        select(Job.task, func.count())
+        .where(Job.function == function, Job.task.not_in(tasks), _is_due())
+        .group_by(Job.task)
+        .limit(20)
+    )
+    return [(task, number) for task, number in session.execute(unknown)]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from common.database.transactions import get_database
 from common.encryption import decrypt
+from common.errors import AppError
 from common.jobs.claims import Claim, extend, finish
 from common.jobs.outbox import secret_context
 from common.jobs.outcomes import LeaseLost
@@ -70,7 +71,12 @@ class JobContext:
             # First, so that the row is locked while `work` is under way.
             if not finish(session, self.held):
                 raise LeaseLost
-            return work(session)
+            try:
+                return work(session)
+            except AppError as refusal:
+                # A request's refusal may keep what it wrote; here that would be `done` without the work.
+                refusal.keep = False
+                raise
 
         result = self._database.transaction(work_and_finish)
         self.finished = True

@@ -35,9 +35,9 @@ def enqueue(  # noqa: PLR0913 - what a job is, in one call; callers name what is
 ) -> UUID:
     """Write a job for `task` of `function` in the caller's transaction; gives its id.
 
-    `payload` and `secret` are JSON objects; `secret` is encrypted at rest and erased when the job is done. The
-    job runs no earlier than in `delay_seconds`, and is dead after `max_attempts`. If the transaction is rolled
-    back, there is no job and no message. Raises ValueError for a function that there is not.
+    `payload` and `secret` are JSON objects; `secret` is encrypted at rest and erased when the job is done.
+    The job runs no earlier than in `delay_seconds`, and is dead after `max_attempts`. If the transaction is
+    rolled back, there is no job and no message. Raises ValueError for a function that there is not.
     """
     if function not in FUNCTIONS:
         raise ValueError(f"no function {function!r} in the ownership map could run this job")

@@ -26,11 +26,11 @@ class Outcome(StrEnum):
     LOST = "lost"
 
 
-class Permanent(Exception):  # noqa: N818 - it is a verdict, and reads as one where it is raised
+class Permanent(Exception):
     """Raised by a task: no repetition can help, the job is dead at once. Its sentence is kept in the row."""
 
 
-class RetryLater(Exception):  # noqa: N818 - the same
+class RetryLater(Exception):
     """Raised by a task: try again in `seconds`. It counts as an attempt."""
 
     def __init__(self, seconds: float, reason: str = "") -> None:
@@ -44,7 +44,7 @@ class LeaseLost(Exception):
 
 
 def describe_error(error: BaseException, secret: dict[str, Any]) -> str:
-    """The class and the message, at most 500 characters, without addresses and without what is in `secret`."""
+    """The class and the message, at most 500 characters, without addresses and what is in `secret`."""
     name = type(error).__name__
     if isinstance(error, DBAPIError):
         # The message of a database error has the statement's values in it.

@@ -152,7 +152,7 @@ def queue_probe(function: str) -> Probe:
     return Probe(
         "queue",
         check,
-        "Is SQS or the emulator up, and does AWS_ENDPOINT_URL name it? Until then jobs start up to a minute late.",
+        "Is SQS or the emulator up, and does AWS_ENDPOINT_URL name it? Until then jobs start a minute late.",
         essential=False,
     )
 

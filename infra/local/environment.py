@@ -1,0 +1,72 @@
+"""The environment that the stack gives to the functions: what the user has set already wins."""
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from infra.local import postgres
+from infra.local.home import Home, Secrets, load_secrets
+
+REGION = "us-east-1"
+OLLAMA = "http://127.0.0.1:11434"
+
+
+def for_functions(
+    home: Home,
+    secrets: Secrets,
+    *,
+    url: str,
+    database_url: str,
+    emulator_url: str | None,
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """The whole environment of a child that runs functions.
+
+    `emulator_url` is None where `AWS_ENDPOINT_URL` names another emulator, or AWS itself. With our own
+    emulator the user's AWS credentials and profile are left out: they are for AWS.
+    """
+    defaults = {
+        "STAGE": "local",
+        "DATABASE_URL": database_url,
+        "DATABASE_POOL_SIZE": "5",
+        "PUBLIC_URL": url,
+        "INTERNAL_URL": url,
+        "FRONTEND_URL": url,
+        "BUCKET": "lambkin",
+        "QUEUE_PREFIX": "lambkin-",
+        "MAIL_TRANSPORT": "ses",
+        "MAIL_FROM": "lambkin@localhost.localdomain",
+        "OLLAMA_URL": OLLAMA,
+        "ENCRYPTION_KEYS": secrets.encryption_keys,
+        "SERVER_SECRET": secrets.server_secret,
+        "LOG_FORMAT": "console",
+    }
+    given = {name: value for name, value in inherited.items() if value or name not in defaults}
+    environment = defaults | given | {"LAMBKIN_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
+    if emulator_url is None:
+        environment.setdefault("AWS_DEFAULT_REGION", environment.get("AWS_REGION", REGION))
+        return environment
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        environment.pop(name, None)
+    return environment | {
+        "AWS_ENDPOINT_URL": emulator_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def of_stack(home: Home, url: str, postgres_port: int) -> dict[str, str]:
+    """What a command needs to reach the database of a running stack as its functions do."""
+    secrets = load_secrets(home)
+    cluster = postgres.Cluster(home.postgres, home.postgres, None, postgres_port)
+    return for_functions(home, secrets, url=url, database_url=cluster.url(secrets), emulator_url=None)
+
+
+def ollama_advice() -> str:
+    """What to do where Ollama does not answer."""
+    if shutil.which("ollama"):
+        return "Ollama is installed but does not answer: run `ollama serve`."
+    return "Ollama is not installed: get it from https://ollama.com/download and run `ollama serve`."

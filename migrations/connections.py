@@ -1,0 +1,71 @@
+"""Connections for migrations: the owner's, direct, with patience of their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+from common.database.engine import connect_arguments
+from common.database.roles import ROLE_PREFIX
+from common.settings import get_settings
+from migrations.errors import DatabaseUnreachable, MigrationError
+
+APPLICATION: Final = "lambkin-migrate"
+# Whoever waits for a table's lock holds up all who come after: rather give up soon, and try again.
+LOCK_SECONDS: Final = 5.0
+# Below the 15 minutes after which Lambda ends the migrate function.
+STATEMENT_SECONDS: Final = 600.0
+
+
+def owner_url(database_url: str) -> URL:
+    """The address, checked: migrations connect as the owner. Raises MigrationError."""
+    url = make_url(database_url)
+    if (url.username or "").startswith(ROLE_PREFIX):
+        raise MigrationError(
+            f"DATABASE_URL names {url.username}, a function's role: migrations need the owner's."
+        )
+    return url
+
+
+def owner_engine(url: URL) -> Engine:
+    """An engine without a pool, with the timeouts of migrations in place of those of requests."""
+    settings = get_settings().model_copy(
+        update={"database_lock_seconds": LOCK_SECONDS, "database_statement_seconds": STATEMENT_SECONDS}
+    )
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args=connect_arguments(url, settings, APPLICATION)
+    )
+    event.listen(engine, "connect", _outlast_statements)
+    return engine
+
+
+def _outlast_statements(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
+    # pg8000 reads with the timeout it connected with: the server's own must come first.
+    socket = getattr(connection, "_usock", None)
+    if socket is not None:
+        socket.settimeout(STATEMENT_SECONDS + 30)
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """One connection, closed in the end. Raises DatabaseUnreachable."""
+    try:
+        connection = engine.connect()
+    except (DBAPIError, OSError) as error:
+        raise DatabaseUnreachable(
+            f"Cannot connect to {engine.url.render_as_string()}: {explain(error)}."
+        ) from error
+    with connection:
+        yield connection
+
+
+def explain(error: BaseException) -> str:
+    """What the server or the driver said, without the statement and its parameters."""
+    cause: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        cause = error.orig
+    details: Any = cause.args[0] if cause.args else ""
+    said = str(details.get("M", details)) if isinstance(details, dict) else str(details)
+    return " ".join(said.split("\n")[0].split()).rstrip(".") or type(cause).__name__

@@ -1,0 +1,84 @@
+import asyncio
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.support.world import World
+
+
+def test_a_profile_has_an_etag_and_an_unchanged_one_is_304(asgi: httpx.Client, world: World) -> None:
+    headers = world.person().headers
+    etag = asgi.get("/v1/users/me", headers=headers).headers["etag"]
+    again = asgi.get("/v1/users/me", headers=headers | {"If-None-Match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == etag
+
+
+def test_a_change_names_the_version_that_was_read(asgi: httpx.Client, world: World) -> None:
+    headers = world.person().headers
+    stale = asgi.get("/v1/users/me", headers=headers).headers["etag"]
+    changed = asgi.patch("/v1/users/me", json={"name": "Ada L."}, headers=headers | {"If-Match": stale})
+    assert (changed.status_code, changed.json()["name"]) == (200, "Ada L.")
+    assert changed.headers["etag"] != stale
+    lost = asgi.patch("/v1/users/me", json={"name": "Lost"}, headers=headers | {"If-Match": stale})
+    assert (lost.status_code, lost.json()["code"]) == (412, "precondition_failed")
+    blind = asgi.patch("/v1/users/me", json={"name": "Any"}, headers=headers | {"If-Match": "*"})
+    assert blind.status_code == 200
+
+
+def test_of_changes_to_one_version_at_the_same_moment_one_is_made(asgi: httpx.Client, world: World) -> None:
+    headers = world.person().headers | {"If-Match": '"1"'}
+    with ThreadPoolExecutor(8) as pool:
+        calls = [
+            pool.submit(asgi.patch, "/v1/users/me", json={"name": f"Ada {n}"}, headers=headers) for n in range(8)
+        ]
+        assert Counter(call.result().status_code for call in calls) == {200: 1, 412: 7}
+
+
+def test_a_change_of_nothing_changes_nothing(asgi: httpx.Client, world: World) -> None:
+    headers = world.person().headers | {"If-Match": '"1"'}
+    assert asgi.patch("/v1/users/me", json={}, headers=headers).headers["etag"] == '"1"'
+
+
+@pytest.mark.parametrize("body", [{"role": "admin"}, {"email": "a@b.example"}, {"name": "x" * 201}, {"locale": "no/tag"}, [], "x", 1, None])
+def test_what_may_not_be_changed_is_refused(asgi: httpx.Client, world: World, body: object) -> None:
+    headers = world.person().headers | {"If-Match": "*"}
+    assert asgi.patch("/v1/users/me", json=body, headers=headers).status_code == 422
+
+
+def test_deleting_an_account_ends_all_that_hangs_on_it(asgi: httpx.Client, world: World) -> None:
+    person = world.person()
+    assert asgi.delete("/v1/users/me", headers=person.headers).status_code == 204
+    assert asgi.get("/v1/users/me", headers=person.headers).status_code == 401
+    assert asgi.post("/v1/auth/refresh", json={"refresh_token": person.refresh_token}).status_code == 401
+    for table, column in (("users", "id"), ("sessions", "user_id"), ("passwords", "user_id")):
+        assert world.scalar(f"select count(*) from {table} where {column} = :id", id=person.id) == 0
+    assert ("account.deleted", "success") in world.audit(person.id)
+
+
+def test_reading_a_profile_takes_one_statement(
+    asgi: httpx.Client, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import json
+
+    headers = world.person().headers
+    asgi.get("/v1/users/me", headers=headers)
+    capsys.readouterr()
+    asgi.get("/v1/users/me", headers=headers)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["statements"] == 1
+
+
+def test_100_parallel_requests_on_a_pool_of_5_all_succeed(over_http: httpx.Client, world: World) -> None:
+    headers = world.person().headers
+
+    async def all_at_once() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(base_url=over_http.base_url, limits=limits, timeout=60) as client:
+            return await asyncio.gather(*(client.get("/v1/users/me", headers=headers) for _ in range(300)))
+
+    with ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(asyncio.run, all_at_once()).result()
+    assert Counter(answer.status_code for answer in answers) == {200: 300}
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 5

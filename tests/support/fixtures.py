@@ -1,0 +1,94 @@
+"""The fixtures of all tests that speak to functions."""
+
+import os
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from common import rate_limits
+from common.database import dispose_engines
+from common.settings import Settings, get_settings
+from tests.support.transports import AsgiTransport, FunctionUrlTransport, uvicorn_server
+from tests.support.world import World
+
+BASE = "http://backend:8000"
+
+# Cheap hashes and no queue by default; the tests of either say what they need. Rate limits count by client, and
+# all tests are one client: they are on only where a test asks.
+os.environ |= {
+    "PASSWORD_HASH_KIB": "8",
+    "PASSWORD_HASH_PASSES": "1",
+    "QUEUES": "false",
+    "RATE_LIMITS": "false",
+    "LOG_FORMAT": "json",
+}
+
+
+@pytest.fixture(scope="session")
+def world(database_url: str) -> Iterator[World]:
+    """The database, seen by its owner."""
+    world = World(database_url)
+    yield world
+    world.engine.dispose()
+    dispose_engines()
+
+
+@pytest.fixture(scope="session")
+def asgi(world: World) -> Iterator[httpx.Client]:
+    """A client of all functions in this process."""
+    with httpx.Client(transport=AsgiTransport(), base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def over_http(world: World) -> Iterator[httpx.Client]:
+    """A client of all functions behind uvicorn."""
+    with uvicorn_server() as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def function_urls(world: World) -> Iterator[httpx.Client]:
+    """A client of all functions as Lambda would call them."""
+    with httpx.Client(transport=FunctionUrlTransport(), base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture(params=["asgi", "over_http", "function_urls"])
+def everywhere(request: pytest.FixtureRequest) -> httpx.Client:
+    """The same client over each transport: what passes on one and fails on another is a bug."""
+    client: httpx.Client = request.getfixturevalue(request.param)
+    return client
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator["SettingsChange"]:
+    """`settings(RATE_LIMITS="true")` for one test."""
+    yield SettingsChange(monkeypatch)
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+class SettingsChange:
+    """Changes the environment and has it read anew."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, **values: str) -> Settings:
+        for name, value in values.items():
+            self._monkeypatch.setenv(name, value)
+        get_settings.cache_clear()
+        return get_settings()
+
+
+@pytest.fixture
+def limits_on(settings: SettingsChange, world: World) -> Iterator[None]:
+    """Rate limits count, beginning at nothing."""
+    world.run("delete from rate_limits")
+    rate_limits._refused_until.clear()
+    settings(RATE_LIMITS="true")
+    yield
+    world.run("delete from rate_limits")
+    rate_limits._refused_until.clear()
