@@ -5,12 +5,12 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
-from common.mail import send_mail
 from sqlalchemy.orm import Session
 
 from common import accounts, audit
 from common.context import current_context
 from common.errors import AppError
+from common.mail import send_mail
 from common.models import User
 from common.models.base import now
 from common.settings import get_settings

@@ -23,8 +23,8 @@ def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Netwo
 
     `peer` is who connected (the function URL's `sourceIp`, or the socket's); `forwarded_for` are the values
     of all `X-Forwarded-For` headers, in order. A hop is believed only if the one after it is in `trusted`,
-    read from the nearest hop outwards; the first that is not trusted is the client. What is no address ends the
-    walk.
+    read from the nearest hop outwards; the first that is not trusted is the client. What is no address
+    ends the walk.
     """
     address = _parse(peer)
     if address is None:

@@ -25,6 +25,7 @@ class RequestContext:
     function: str
     method: str = ""
     path: str = ""
+    query: str = ""
     request_id: str = field(default_factory=lambda: str(new_id()))
     client_address: str = ""
     user_agent: str = ""

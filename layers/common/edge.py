@@ -73,6 +73,7 @@ class Edge:
             function=self.function,
             method=scope["method"],
             path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
             client_address=client_address(client[0] or "" if client else "", forwarded, self.proxies),
             user_agent=headers.get(b"user-agent", b"").decode("latin-1")[:512],
             cold_start=self.cold,

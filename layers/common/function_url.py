@@ -1,6 +1,7 @@
 """Lambda's function-URL events, through Mangum, with what Mangum leaves open closed."""
 
 import asyncio
+import atexit
 import base64
 import binascii
 import threading
@@ -24,18 +25,28 @@ TEXT_TYPES: Final = [
 ]
 
 
+_thread = threading.local()
+
+
+def _ensure_loop() -> None:
+    # asyncio makes no loop for a thread by itself any more, and Mangum takes the current one.
+    if getattr(_thread, "loop", None) is None:
+        _thread.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(_thread.loop)
+        atexit.register(_thread.loop.close)
+
+
 class FunctionUrlHandler:
     """`handler(event, context)` for one application; one event loop a thread, kept between calls."""
 
     def __init__(self, app: ASGIApp) -> None:
         """No lifespan: Mangum would run it on every invocation."""
-        self._loops = threading.local()
-        self._ensure_loop()
+        _ensure_loop()
         self._mangum = Mangum(cast("Any", app), lifespan="off", text_mime_types=TEXT_TYPES)
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context object
         """Answer one event."""
-        self._ensure_loop()
+        _ensure_loop()
         if event.get("isBase64Encoded"):
             try:
                 base64.b64decode(event.get("body") or "", validate=True)
@@ -44,12 +55,6 @@ class FunctionUrlHandler:
         self._plain_host(event)
         result: dict[str, Any] = self._mangum(event, context)
         return result
-
-    def _ensure_loop(self) -> None:
-        # asyncio makes no loop for a thread by itself any more, and Mangum takes the current one.
-        if getattr(self._loops, "loop", None) is None:
-            self._loops.loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self._loops.loop)
 
     @staticmethod
     def _plain_host(event: dict[str, Any]) -> None:

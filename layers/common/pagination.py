@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
 from fastapi import Depends, Query
@@ -125,6 +125,13 @@ def _after(keys: Sequence[SortKey], values: Sequence[Any]) -> Any:  # noqa: ANN4
     return or_(*clauses)
 
 
+def _link_next(limit: int, cursor: str) -> None:
+    context = current_context()
+    same = [pair for pair in parse_qsl(context.query) if pair[0] not in ("limit", "cursor")]
+    query = urlencode([*same, ("limit", limit), ("cursor", cursor)])
+    context.response_headers["Link"] = f'<{quote(context.path)}?{query}>; rel="next"'
+
+
 def paginate[Entity](
     session: Session,
     statement: Select[Entity],
@@ -147,8 +154,5 @@ def paginate[Entity](
         return rows, None
     rows = rows[: page.limit]
     cursor = _seal([getattr(rows[-1], key.column.key) for key in keys], context)
-    path = current_context().path
-    current_context().response_headers["Link"] = (
-        f'<{quote(path)}?limit={page.limit}&cursor={cursor}>; rel="next"'
-    )
+    _link_next(page.limit, cursor)
     return rows, cursor

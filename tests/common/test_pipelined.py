@@ -59,7 +59,7 @@ def an_engine(url: str | URL, module: object = pipelined, **options: object) -> 
         engine.dispose()
 
 
-def dbapi(module: Any, url: str) -> Any:  # noqa: ANN401  # pg8000 ships no types
+def dbapi(module: Any, url: str) -> Any:  # pg8000 ships no types
     return module.connect(**make_url(url).translate_connect_args(username="user"), ssl_context=False)
 
 
@@ -311,13 +311,13 @@ def test_values_arrive_as_through_pg8000(database_url: str, zone: str) -> None:
     assert answers(pipelined) == answers(legacy)
 
 
-def test_a_zone_offset_with_seconds_is_read(cursor: Any) -> None:  # noqa: ANN401  # pg8000 ships no types
+def test_a_zone_offset_with_seconds_is_read(cursor: Any) -> None:  # pg8000 ships no types
     cursor.execute("set local time zone 'Europe/Amsterdam'")
     cursor.execute("select timestamptz '1880-06-01 12:00:00+00'")
     assert cursor.fetchone() == [datetime(1880, 6, 1, 12, tzinfo=UTC)]
 
 
-def test_input_sizes_are_honoured_once(cursor: Any) -> None:  # noqa: ANN401  # pg8000 ships no types
+def test_input_sizes_are_honoured_once(cursor: Any) -> None:  # pg8000 ships no types
     cursor.setinputsizes(legacy.INTEGER)
     assert cursor.execute("select pg_typeof(%s)::text", ("1",)).fetchone() == ["integer"]
     assert cursor.execute("select pg_typeof(%s::text)::text", ("1",)).fetchone() == ["text"]
@@ -331,7 +331,7 @@ def test_large_rows_and_long_statements_arrive_whole(engine: Engine) -> None:
         assert connection.exec_driver_sql(f"select {many}", (2,) * 3000).scalar() == 6000
 
 
-def test_a_copy_streams_both_ways_and_survives_every_refusal(cursor: Any) -> None:  # noqa: ANN401  # pg8000 ships no types
+def test_a_copy_streams_both_ways_and_survives_every_refusal(cursor: Any) -> None:  # pg8000 ships no types
     out = BytesIO()
     cursor.execute("copy pipelined_rows from stdin", stream=BytesIO(b"1\ta\n2\tb\n"))
     cursor.execute("copy pipelined_rows to stdout", stream=out)

@@ -124,14 +124,22 @@ OPERATIONS: Final[dict[str, tuple[Call, int, Call, int, str]]] = {
     # Nothing else runs beside the tests, so its success is in tests/functions/health with everything up.
     "ready": (_post("/v1/health/ready"), 405, _get("/v1/health/ready"), 503, "unavailable"),
 } | {
-    operation: (_get(f"/v1/{function}/{path}"), 200, _post(f"/v1/{function}/{path}"), 405, "method_not_allowed")
+    operation: (
+        _get(f"/v1/{function}/{path}"),
+        200,
+        _post(f"/v1/{function}/{path}"),
+        405,
+        "method_not_allowed",
+    )
     for function in FUNCTIONS
     for operation, path in ((f"{function}_livez", "livez"), (f"{function}_readyz", "readyz"))
 }
 
 
 def _documented() -> set[str]:
-    documents: list[dict[str, Any]] = [import_module(f"functions.{name}.app").app.openapi() for name in FUNCTIONS]
+    documents: list[dict[str, Any]] = [
+        import_module(f"functions.{name}.app").app.openapi() for name in FUNCTIONS
+    ]
     return {
         operation["operationId"]
         for document in documents
@@ -145,7 +153,9 @@ def test_the_suite_covers_every_documented_operation() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_success_is_the_same_over_every_transport(operation: str, everywhere: httpx.Client, world: World) -> None:
+def test_success_is_the_same_over_every_transport(
+    operation: str, everywhere: httpx.Client, world: World
+) -> None:
     call, status, *_ = OPERATIONS[operation]
     response = call(everywhere, world)
     assert response.status_code == status, response.text
@@ -156,7 +166,9 @@ def test_success_is_the_same_over_every_transport(operation: str, everywhere: ht
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_refusal_is_the_same_over_every_transport(operation: str, everywhere: httpx.Client, world: World) -> None:
+def test_refusal_is_the_same_over_every_transport(
+    operation: str, everywhere: httpx.Client, world: World
+) -> None:
     *_, call, status, code = OPERATIONS[operation]
     response = call(everywhere, world)
     assert response.status_code == status, response.text

@@ -14,15 +14,20 @@ from tests.support.world import World
 
 BASE = "http://backend:8000"
 
-# Cheap hashes and no queue by default; the tests of either say what they need. Rate limits count by client, and
-# all tests are one client: they are on only where a test asks.
-os.environ |= {
+# Cheap hashes and no queue by default; the tests of either say what they need. Rate limits count by client,
+# and all tests are one client: they are on only where a test asks.
+ENVIRONMENT = {
     "PASSWORD_HASH_KIB": "8",
     "PASSWORD_HASH_PASSES": "1",
     "QUEUES": "false",
     "RATE_LIMITS": "false",
     "LOG_FORMAT": "json",
 }
+
+
+def pytest_configure() -> None:
+    """Set it before anything reads it."""
+    os.environ |= ENVIRONMENT
 
 
 @pytest.fixture(scope="session")

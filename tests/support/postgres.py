@@ -176,7 +176,7 @@ def _launch(cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
     options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with log.open("ab") as file:
         # A session of its own: Ctrl-C is for the tests, which end the server when they are done.
-        return subprocess.Popen(  # noqa: S603 - our own programs, by their paths
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", launch.__file__, *orders, *cluster.command(), *options],
             stdin=subprocess.DEVNULL,
             stdout=file,

@@ -59,7 +59,9 @@ class AsgiTransport(httpx.BaseTransport):
         copy = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
         response = await self._inner.handle_async_request(copy)
         content = await response.aread()
-        return httpx.Response(response.status_code, headers=response.headers, content=content, request=request)
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=content, request=request
+        )
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -85,7 +87,9 @@ class FunctionUrlTransport(httpx.BaseTransport):
         carried = json.loads(json.dumps(event))
         result = self._instance.submit(module.handler, carried, None).result(60)
         response = function_url.from_result(json.loads(json.dumps(result)))
-        return httpx.Response(response.status, headers=response.headers, content=response.body, request=request)
+        return httpx.Response(
+            response.status, headers=response.headers, content=response.body, request=request
+        )
 
     def close(self) -> None:
         self._instance.shutdown()
@@ -94,7 +98,9 @@ class FunctionUrlTransport(httpx.BaseTransport):
 @contextmanager
 def uvicorn_server(app: ASGIApp = dispatch) -> Iterator[str]:
     """A real server on loopback; gives its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="off"
+    )
     server = uvicorn.Server(config)
     started = threading.Event()
     startup = server.startup

@@ -67,7 +67,9 @@ class World:
     def address() -> str:
         return f"{uuid4().hex}@lambkin.example"
 
-    def account(self, *, email: str = "", verified: bool = True, role: str = "member", name: str = "Ada") -> User:
+    def account(
+        self, *, email: str = "", verified: bool = True, role: str = "member", name: str = "Ada"
+    ) -> User:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             user = accounts.create_account(
                 session, email or self.address(), name=name, role=role, verified=verified
@@ -98,6 +100,7 @@ class World:
     def audit(self, subject_id: UUID) -> list[tuple[str, str]]:
         """Action and outcome of each entry on this account, oldest first."""
         entries = self.rows(
-            "select action, outcome from audit_log where subject_id = :id order by created_at, id", id=subject_id
+            "select action, outcome from audit_log where subject_id = :id order by created_at, id",
+            id=subject_id,
         )
         return [(entry.action, entry.outcome) for entry in entries]

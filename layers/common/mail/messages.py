@@ -1,6 +1,7 @@
 """A mail as MIME (RFC 5322, RFC 2046): text and HTML as alternatives, all of it 7-bit."""
 
 from datetime import UTC, datetime
+from email.errors import NonASCIILocalPartDefect
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,7 +16,9 @@ def address_of(text: str) -> Address:
     message = EmailMessage(policy=SMTP)
     message["To"] = text
     found = message["To"].addresses
-    if len(found) != 1 or not found[0].domain or message["To"].defects:
+    # Letters beyond ASCII before the @ are fine where the server takes them (RFC 6531).
+    defects = [defect for defect in message["To"].defects if not isinstance(defect, NonASCIILocalPartDefect)]
+    if len(found) != 1 or not found[0].domain or defects:
         raise ValueError("this is not one email address")
     address: Address = found[0]
     return address

@@ -37,6 +37,8 @@ def send_message(message: EmailMessage, sender: Address, to: Address) -> None:
 def _send_by_ses(message: EmailMessage, sender: Address, to: Address) -> None:
     from botocore.exceptions import ClientError
 
+    if not to.addr_spec.isascii():
+        raise MailRefused("SES does not take addresses beyond ASCII")
     try:
         aws_client("sesv2", timeout_seconds=SEND_SECONDS).send_email(
             FromEmailAddress=formataddr((sender.display_name, sender.addr_spec)),
@@ -64,7 +66,7 @@ def _send_by_smtp(message: EmailMessage, sender: Address, to: Address) -> None:
                 raise MailRefused(f"the server answers {error.smtp_code}: {error.smtp_error!r}") from error
             raise
         except smtplib.SMTPNotSupportedError as error:
-            raise MailRefused("the server does not take addresses beyond ASCII") from error
+            raise MailRefused("the mail server does not take addresses beyond ASCII") from error
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def effects_table(database_url: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def jobs(effects_table: None) -> Jobs:  # noqa: ARG001 - it makes the table
+def jobs(effects_table: None) -> Jobs:
     """An empty table of jobs."""
     found = Jobs()
     found.owner.transaction(lambda session: session.execute(text("delete from jobs")))

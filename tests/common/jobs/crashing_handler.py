@@ -33,11 +33,11 @@ def stop() -> None:
     sys.stdin.readline()
 
 
-def wrap(place: Any, name: str, when: str) -> None:  # noqa: ANN401 - a module or a class
+def wrap(place: Any, name: str, when: str) -> None:
     """Stop before or after `place.name` does its work."""
     inner: Callable[..., Any] = getattr(place, name)
 
-    def stopping(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
+    def stopping(*args: Any, **options: Any) -> Any:
         if when == "before":
             stop()
         result = inner(*args, **options)

@@ -50,7 +50,7 @@ class Jobs:
     def __init__(self) -> None:
         self.owner = Database("")
 
-    def enqueue(self, task: str = "record", function: str = "worker", **options: Any) -> UUID:  # noqa: ANN401 - enqueue's own options
+    def enqueue(self, task: str = "record", function: str = "worker", **options: Any) -> UUID:
         """Enqueue as the function `users` would."""
         return Database("users").transaction(lambda session: enqueue(session, function, task, **options))
 
@@ -77,5 +77,5 @@ class Jobs:
 
     def change(self, job_id: UUID, assignments: str) -> None:
         """`update jobs set <assignments>`, to let time pass."""
-        statement = text(f"update jobs set {assignments} where id = :id")  # noqa: S608 - the tests' own words
+        statement = text(f"update jobs set {assignments} where id = :id")
         self.owner.transaction(lambda session: session.execute(statement, {"id": str(job_id)}))

@@ -55,7 +55,7 @@ def test_the_workers_container_ends_on_sigterm(jobs: Jobs) -> None:
     command = [sys.executable, "-m", "functions.worker.jobs"]
     environment = os.environ | {"LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
     job_id = jobs.enqueue("send_mail", secret={"template": "none", "to": "a@b.example", "values": {}})
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as child:  # noqa: S603 - our own module
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as child:
         try:
             eventually(lambda: jobs.row(job_id).state == "dead", 20)
             child.send_signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ COMMITTED = ("after the commit", "before the acknowledgement")
 
 def kill_handler_at(point: str, job_id: UUID) -> None:
     command = [sys.executable, "-m", "tests.common.jobs.crashing_handler", point, str(job_id)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 - our own module
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         said = []
         while (line := child.stdout.readline()) and line != "stopped\n":

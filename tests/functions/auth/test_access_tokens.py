@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy.orm import Session
 
 from common import access
 from common.encryption import decrypt
@@ -120,13 +121,7 @@ def test_a_verified_token_is_refused_once_it_expires(
     token = world.person().access_token
     assert read_me(asgi, token).status_code == 200
     later = datetime.now(UTC) + timedelta(seconds=611)
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return later.astimezone(tz)
-
-    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    monkeypatch.setattr("jwt.api_jwt.datetime", SimpleNamespace(now=later.astimezone))
     monkeypatch.setattr("common.access.time", SimpleNamespace(time=later.timestamp, monotonic=time.monotonic))
     assert read_me(asgi, token).status_code == 401
 
@@ -137,7 +132,12 @@ def test_unknown_keys_are_looked_up_at_most_every_30_seconds(
     access.forget_tokens()
     reads = []
     read = access.verification_keys.read
-    monkeypatch.setattr(access.verification_keys, "read", lambda *args: (reads.append(1), read(*args)))
+
+    def counted(session: Session, kid: str) -> None:
+        reads.append(kid)
+        read(session, kid)
+
+    monkeypatch.setattr(access.verification_keys, "read", counted)
     for _ in range(5):
         assert read_me(asgi, _unknown_key(world)).status_code == 401
     assert len(reads) == 1
@@ -151,7 +151,9 @@ def test_only_auth_can_read_the_private_keys(database_url: str, world: World) ->
     }
 
 
-def test_a_client_that_we_did_not_write_verifies_through_the_key_set(over_http: httpx.Client, world: World) -> None:
+def test_a_client_that_we_did_not_write_verifies_through_the_key_set(
+    over_http: httpx.Client, world: World
+) -> None:
     program = """
 import sys, jwt
 token, base = sys.argv[1:]

@@ -20,7 +20,9 @@ def test_each_refresh_gives_another_token(asgi: httpx.Client, world: World) -> N
     assert len(set(tokens)) == 4
 
 
-def test_within_the_grace_a_rotated_token_answers_with_its_successor(asgi: httpx.Client, world: World) -> None:
+def test_within_the_grace_a_rotated_token_answers_with_its_successor(
+    asgi: httpx.Client, world: World
+) -> None:
     token = world.person().refresh_token
     first, second = refresh(asgi, token), refresh(asgi, token)
     assert (first.status_code, second.status_code) == (200, 200)
@@ -32,7 +34,9 @@ def test_reusing_a_refresh_token_revokes_its_family_although_the_answer_is_an_er
 ) -> None:
     person = world.person()
     successor = refresh(asgi, person.refresh_token).json()["refresh_token"]
-    world.run("update refresh_tokens set rotated_at = rotated_at - interval '11 seconds' where rotated_at is not null")
+    world.run(
+        "update refresh_tokens set rotated_at = rotated_at - interval '11 s' where rotated_at is not null"
+    )
     assert refresh(asgi, person.refresh_token).status_code == 401
     assert refresh(asgi, successor).status_code == 401
     [session] = world.rows("select revoked_reason from sessions where user_id = :id", id=person.id)
@@ -43,7 +47,8 @@ def test_reusing_a_refresh_token_revokes_its_family_although_the_answer_is_an_er
 def test_an_expired_token_is_refused(asgi: httpx.Client, world: World) -> None:
     person = world.person()
     world.run(
-        "update refresh_tokens set expires_at = now() from sessions s where s.id = session_id and s.user_id = :id",
+        "update refresh_tokens set expires_at = now()"
+        " from sessions s where s.id = session_id and s.user_id = :id",
         id=person.id,
     )
     assert refresh(asgi, person.refresh_token).status_code == 401
@@ -69,7 +74,10 @@ def test_200_parallel_refreshes_agree_on_one_successor(over_http: httpx.Client, 
     async def all_at_once() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(base_url=over_http.base_url, limits=limits, timeout=60) as client:
-            calls = (client.post("/v1/auth/refresh", json={"refresh_token": person.refresh_token}) for _ in range(200))
+            calls = (
+                client.post("/v1/auth/refresh", json={"refresh_token": person.refresh_token})
+                for _ in range(200)
+            )
             return await asyncio.gather(*calls)
 
     with ThreadPoolExecutor(1) as pool:

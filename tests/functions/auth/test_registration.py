@@ -103,7 +103,9 @@ def test_the_link_is_not_readable_in_the_database(asgi: httpx.Client, world: Wor
     ],
     ids=["short", "short after NFKC", "long", "long in bytes after NFKC"],
 )
-def test_a_password_out_of_bounds_is_refused(asgi: httpx.Client, world: World, password: str, detail: str) -> None:
+def test_a_password_out_of_bounds_is_refused(
+    asgi: httpx.Client, world: World, password: str, detail: str
+) -> None:
     if detail == "at least":
         password = "①②③④⑤⑥⑦"
     refused = register(asgi, world.address(), password)
@@ -119,7 +121,9 @@ def test_a_password_is_the_same_in_every_unicode_form(asgi: httpx.Client, world:
     assert login(asgi, email, "A\u030angstro\u0308m fine").status_code == 200
 
 
-@pytest.mark.parametrize("email", ["", "ada", "ada@", "@lambkin.example", "a@b@c.example", "a\r\nb@c.example", "ada@localhost"])
+@pytest.mark.parametrize(
+    "email", ["", "ada", "ada@", "@lambkin.example", "a@b@c.example", "a\r\nb@c.example", "ada@localhost"]
+)
 def test_what_is_no_address_is_refused(asgi: httpx.Client, email: str) -> None:
     refused = register(asgi, email)
     assert refused.status_code == 422

@@ -1,0 +1,27 @@
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from common.database.transactions import Database
+from tests.common.jobs.aws import SetEnvironment, moto_url, set_environment
+from tests.common.mail.conftest import mailbox
+
+__all__ = ["mailbox", "moto_url", "set_environment"]
+
+
+@pytest.fixture
+def owner(database_url: str, set_environment: SetEnvironment) -> Iterator[Database]:
+    """The database as its owner, without jobs and without what expires."""
+    assert database_url
+    set_environment(QUEUES="false")
+    owner = Database("")
+    tables = ("jobs", "users", "idempotency_keys", "rate_limits")
+
+    def empty() -> None:
+        for table in tables:
+            owner.transaction(lambda session, table=table: session.execute(text(f"delete from {table}")))  # type: ignore[misc]
+
+    empty()
+    yield owner
+    empty()
