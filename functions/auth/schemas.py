@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from common.email_addresses import EmailAddress
-from common.schemas import RequestModel, ResponseModel, Text
+from common.schemas import Line, RequestModel, ResponseModel
 from functions.auth.passwords import normalise_password
 
 NewPassword = Annotated[
@@ -27,7 +27,7 @@ class Registration(RequestModel):
 
     email: EmailAddress
     password: NewPassword
-    name: Text = Field("", max_length=200, description="How to address the person.", examples=["Ada"])
+    name: Line = Field("", max_length=200, description="How to address the person.", examples=["Ada"])
 
 
 class EmailVerification(RequestModel):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from common.schemas import RequestModel, ResponseModel, Text
+from common.schemas import Line, RequestModel, ResponseModel
 
 
 class UserRead(ResponseModel):
@@ -27,5 +27,5 @@ LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z
 class UserChange(RequestModel):
     """What its owner may change; a member that is left out stays as it is."""
 
-    name: Text | None = Field(None, max_length=200, examples=["Ada Lovelace"])
+    name: Line | None = Field(None, max_length=200, examples=["Ada Lovelace"])
     locale: LanguageTag | None = Field(None, description="A BCP 47 tag.", examples=["en-GB"])

@@ -7,7 +7,7 @@ from functions.worker import service
 tasks = Tasks("worker")
 
 
-@tasks.task("send_mail", timeout_seconds=60)
+@tasks.task("send_mail", timeout_seconds=120)
 def send_mail(job: JobContext) -> None:
     """Send one mail; at least once, as no server can be asked whether it has it already."""
     service.send_mail(job)

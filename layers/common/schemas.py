@@ -1,6 +1,7 @@
 """What all request and response models share."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -17,6 +18,20 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that Postgres can store."""
+
+
+# C0 and C1 controls, and Unicode's separators of lines and paragraphs.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _one_line(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+Line = Annotated[Text, AfterValidator(_one_line)]
+"""Text of one line: a name, a title, a subject."""
 
 
 class RequestModel(BaseModel):

@@ -116,7 +116,7 @@ def _after(_c: object, _cur: object, statement: str, _p: object, execution: Any,
             statement=" ".join(statement.split())[:500],
             duration_ms=round(seconds * 1000, 1),
             method=context.method,
-            path=context.path,
+            route=context.route or context.path,
         )
 
 

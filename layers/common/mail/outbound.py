@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from common.jobs.outbox import enqueue
 
 TASK: Final = "send_mail"
-# A provider may be away for hours: 14 attempts take about five of them.
+# A provider may be away for hours: 14 attempts take about four of them.
 MAX_ATTEMPTS: Final = 14
 
 TEMPLATES: Final[dict[str, frozenset[str]]] = {

@@ -4,7 +4,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formataddr
@@ -78,18 +78,29 @@ def smtp_connection(timeout_seconds: float) -> Iterator[smtplib.SMTP]:
     """
     url = urlsplit(get_settings().smtp_url)
     context = ssl.create_default_context()
-    with _connect(url, context, timeout_seconds) as connection:
-        connection.ehlo()
-        encrypted = url.scheme == "smtps"
-        if not encrypted and connection.has_extn("starttls"):
-            connection.starttls(context=context)
-            connection.ehlo()
-            encrypted = True
-        if url.username:
-            if not encrypted and not _is_near(url.hostname or ""):
-                raise smtplib.SMTPException("SMTP_URL has a password and its server offers no encryption")
-            connection.login(unquote(url.username), unquote(url.password or ""))
+    connection = _connect(url, context, timeout_seconds)
+    try:
+        _secure(connection, url, context)
         yield connection
+        # What was sent is sent, whatever a server says to a farewell.
+        with suppress(smtplib.SMTPException, OSError):
+            connection.quit()
+    finally:
+        connection.close()
+
+
+def _secure(connection: smtplib.SMTP, url: SplitResult, context: ssl.SSLContext) -> None:
+    """Encrypt and sign in, as far as the URL asks for it and the server offers it."""
+    connection.ehlo()
+    encrypted = url.scheme == "smtps"
+    if not encrypted and connection.has_extn("starttls"):
+        connection.starttls(context=context)
+        connection.ehlo()
+        encrypted = True
+    if url.username:
+        if not encrypted and not _is_near(url.hostname or ""):
+            raise smtplib.SMTPException("SMTP_URL has a password and its server offers no encryption")
+        connection.login(unquote(url.username), unquote(url.password or ""))
 
 
 def _connect(url: SplitResult, context: ssl.SSLContext, timeout_seconds: float) -> smtplib.SMTP:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from common.context import RequestContext, enter_context
 from common.database.transactions import Database
 from common.encryption import decrypt
+from common.health import ProbeFailed
 from common.jobs import enqueue, queues
 from tests.common.jobs.aws import Queue, SetEnvironment, as_event
 from tests.common.jobs.recording import Jobs, make_tasks
@@ -178,7 +179,7 @@ def test_the_probe_tells_a_queue_that_is_missing(queue: Queue, set_environment: 
     probe = queues.queue_probe("worker")
     probe.check()
     set_environment(QUEUE_PREFIX="elsewhere-")
-    with pytest.raises(queues.ProbeFailed, match="no queue elsewhere-worker"):
+    with pytest.raises(ProbeFailed, match="no queue elsewhere-worker"):
         probe.check()
     set_environment(QUEUES="false")
     probe.check()

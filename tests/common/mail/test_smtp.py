@@ -143,3 +143,14 @@ def test_a_server_that_says_nothing_is_not_waited_for(set_environment: SetEnviro
         with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected)), smtp_connection(0.2):
             pass
     assert time.monotonic() - started < 2
+
+
+def test_a_mail_that_was_taken_is_sent_whatever_the_farewell_says(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: smtplib.SMTP) -> None:
+        raise smtplib.SMTPResponseException(421, "too late")
+
+    monkeypatch.setattr(smtplib.SMTP, "quit", refuse)
+    deliver()
+    assert len(mailbox.mails) == 1

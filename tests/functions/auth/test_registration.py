@@ -1,3 +1,5 @@
+import json
+
 import httpx
 import pytest
 
@@ -128,3 +130,12 @@ def test_what_is_no_address_is_refused(asgi: httpx.Client, email: str) -> None:
     refused = register(asgi, email)
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"] == "#/email"
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "a\r\nBcc: x@y.example", "\x00", "\x85", "\u2028", "\ud800", "x" * 201]
+)
+def test_a_name_is_one_line_of_text(asgi: httpx.Client, world: World, name: str) -> None:
+    body = json.dumps({"email": world.address(), "password": PASSWORD, "name": name})
+    headers = {"Content-Type": "application/json"}
+    assert asgi.post("/v1/auth/register", content=body, headers=headers).status_code == 422

@@ -124,7 +124,9 @@ def test_a_function_is_not_ready_without_its_database(asgi: httpx.Client, settin
     assert answer.headers["retry-after"]
 
 
-def test_a_database_behind_the_code_is_not_ready(asgi: httpx.Client, world: "object", database_url: str) -> None:
+def test_a_database_behind_the_code_is_not_ready(
+    asgi: httpx.Client, world: "object", database_url: str
+) -> None:
     from tests.support.world import World
 
     assert isinstance(world, World)
@@ -140,5 +142,7 @@ def test_a_database_behind_the_code_is_not_ready(asgi: httpx.Client, world: "obj
 def test_metrics_count_requests(asgi: httpx.Client) -> None:
     asgi.get("/v1/users/livez")
     text = asgi.get("/v1/users/metrics").text
-    assert 'lambkin_requests_total{function="users",method="GET",route="/v1/users/livez",status="200"}' in text
+    assert (
+        'lambkin_requests_total{function="users",method="GET",route="/v1/users/livez",status="200"}' in text
+    )
     assert "# TYPE lambkin_request_seconds histogram" in text

@@ -1,7 +1,9 @@
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from common.database.transactions import Database
 from tests.common.jobs.aws import SetEnvironment, moto_url, set_environment
@@ -20,7 +22,8 @@ def owner(database_url: str, set_environment: SetEnvironment) -> Iterator[Databa
 
     def empty() -> None:
         for table in tables:
-            owner.transaction(lambda session, table=table: session.execute(text(f"delete from {table}")))  # type: ignore[misc]
+            statement = text(f"delete from {table}")
+            owner.transaction(partial(Session.execute, statement=statement))
 
     empty()
     yield owner
