@@ -40,7 +40,7 @@ test: install ## Run all tests (real Postgres, no Docker).
 	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} $(ARGS)
 
 test-postgres15: install ## Run migrations and core tests on Debian's PostgreSQL 15.
-	$(RUN)/python -m tests.support.debian_postgres $(ARGS)
+	PYTHON=$(CURDIR)/$(RUN)/python infra/ci/postgres15.sh $(ARGS)
 
 check: install ## Lint, types, structure, migrations.
 	$(RUN)/ruff format --check .

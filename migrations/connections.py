@@ -38,7 +38,27 @@ def owner_engine(url: URL) -> Engine:
         url, poolclass=NullPool, connect_args=connect_arguments(url, settings, APPLICATION)
     )
     event.listen(engine, "connect", _outlast_statements)
+    if url.get_driver_name() == "pg8000":
+        _leave_no_transaction(engine.dialect)
     return engine
+
+
+def _leave_no_transaction(dialect: Any) -> None:  # noqa: ANN401 - a method is replaced
+    """Let Alembic's autocommit_block begin outside of a transaction.
+
+    It first asks for the isolation level, which with pg8000 begins a transaction; SQLAlchemy's dialects of
+    other drivers end it themselves.
+    """
+    ask = dialect.get_isolation_level
+
+    def ask_and_end(connection: Any) -> object:  # noqa: ANN401 - pg8000 ships no types
+        was_idle = not connection._in_transaction  # noqa: SLF001 - pg8000 tells it nowhere else
+        level: object = ask(connection)
+        if was_idle:
+            connection.rollback()
+        return level
+
+    dialect.get_isolation_level = ask_and_end
 
 
 def _outlast_statements(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection

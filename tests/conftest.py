@@ -8,7 +8,9 @@ from typing import Any, Final
 import pytest
 
 from common.settings import get_settings
-from tests.support.postgres import Databases, Server
+from infra.local.postgres import PostgresUnusable
+from migrations.errors import MigrationError
+from tests.support.postgres import Databases, PostgresDidNotStart, Server
 
 _SERVER: Final = pytest.StashKey[Server]()
 _DATABASES: Final = pytest.StashKey[Databases]()
@@ -43,16 +45,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not _is_worker(config) and not config.option.collectonly:
-        server = config.stash[_SERVER] = Server.start()
-        config.stash[_DATABASES] = server.databases
-        _set_environment(server.databases)
-        server.databases.build_template()
+        try:
+            _start_server(config)
+        except (PostgresDidNotStart, PostgresUnusable, MigrationError) as error:
+            raise pytest.UsageError(str(error)) from error
     if _DATABASES in config.stash and not _distributes(config):
         config.stash[_DATABASES].create(_worker_name())
 
 
+def _start_server(config: pytest.Config) -> None:
+    server = config.stash[_SERVER] = Server.start()
+    config.stash[_DATABASES] = server.databases
+    _set_environment(server.databases)
+    server.databases.build_template()
+
+
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's untyped node
+def pytest_configure_node(node: Any) -> None:
     if _DATABASES in node.config.stash:
         databases = node.config.stash[_DATABASES]
         node.workerinput[_WORKER_INPUT] = (databases.url, databases.run)

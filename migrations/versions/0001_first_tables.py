@@ -255,4 +255,3 @@ def _create_request_tables() -> None:
         prefixes=["UNLOGGED"],
         postgresql_with=OFTEN_UPDATED,
     )
-    op.create_index(op.f("ix_rate_limits_expires_at"), "rate_limits", ["expires_at"])

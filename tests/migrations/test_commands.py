@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -61,6 +63,21 @@ def test_an_error_is_one_sentence_and_exit_code_1(migrate: Invoke, url: str, con
         assert failed.stdout == ""
         assert failed.stderr.startswith("Another migration is running: pid ")
         assert failed.stderr.count("\n") == 1
+
+
+def test_new_writes_the_difference_as_the_next_revision(
+    migrate: Invoke, url: str, connection_to: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = tmp_path / "versions"
+    shutil.copytree(runner.FOLDER / "versions", versions)
+    monkeypatch.setattr(runner, "version_folders", [versions])
+    connection_to(url).run("alter table users drop column locale")
+    assert migrate("new", "Add locales").exit_code == 0
+    [written] = versions.glob("*_add_locales.py")
+    assert written.name.removesuffix("_add_locales.py") == f"{int(HEAD) + 1:04}"
+    assert migrate("up").exit_code == 0
+    assert migrate("check").exit_code == 0
+    assert migrate("new", "Nothing").exit_code == 0
 
 
 def test_roles_converges_and_prints(migrate: Invoke) -> None:

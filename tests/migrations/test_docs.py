@@ -23,9 +23,7 @@ ACCOUNTS = """
 def _squawk(sql: str) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("squawk")
     command = [str(program), "--config", str(ROOT / ".squawk.toml"), "--reporter", "gcc"]
-    return subprocess.run(  # noqa: S603 - our own linter, by its path
-        command, input=sql, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, input=sql, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

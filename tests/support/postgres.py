@@ -8,6 +8,7 @@ roles: use a cluster that holds nothing else, as roles belong to the whole clust
 LAMBKIN_TEST_DATABASE_DRIVER chooses the driver of the embedded server's URL.
 """
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -17,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Final, Self
 
@@ -32,6 +34,7 @@ from infra.local.postgres import Cluster, create, locate
 from migrations import roles, runner
 from migrations.connections import connected, owner_engine
 
+_FOLDERS: Final = "lambkin-tests-"
 _START_SECONDS: Final = 30.0
 _ATTEMPTS: Final = 3  # another process may take the free port first
 # Nothing here outlives the run, so nothing has to reach the disk.
@@ -50,7 +53,7 @@ _SETTINGS: Final = {
 
 
 class PostgresDidNotStart(Exception):
-    """The embedded server ended or did not answer; the message ends with what it said."""
+    """The server ended, or did not answer; the message ends with what it said."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Databases:
     def build_template(self) -> None:
         """Make the template, by the migrations."""
         self._execute(f"create database {self.template} template template0")
-        runner.upgrade(self.address("template"))
+        with redirect_stdout(StringIO()):  # the log of it is not about any test
+            runner.upgrade(self.address("template"))
 
     def create(self, name: str, *, migrated: bool = True) -> str:
         """Make database `name`, migrated or empty; returns the owner's URL."""
@@ -136,8 +140,9 @@ class Server:
         """Start the embedded server, unless LAMBKIN_TEST_DATABASE_URL is set. Raises PostgresDidNotStart."""
         existing = os.environ.get("LAMBKIN_TEST_DATABASE_URL")
         if existing:
+            _require_answer(make_url(existing))
             return cls(existing)
-        folder = Path(tempfile.mkdtemp(prefix="lambkin-tests-"))
+        folder = _make_folder()
         try:
             return cls._start_embedded(folder)
         except BaseException:
@@ -170,6 +175,20 @@ class Server:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _make_folder() -> Path:
+    """A new folder that this process holds a lock in; those of runs that were killed are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+        with suppress(OSError), (left / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
+    # Never closed: the kernel drops the lock when this process ends, however it does.
+    descriptor = os.open(folder / "draft", os.O_CREAT | os.O_WRONLY, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    (folder / "draft").rename(folder / "lock")
+    return folder
+
+
 def _launch(cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
     uid, gid = cluster.account or (0, 0)
     orders = [str(number) for number in (os.getpid(), int(signal.SIGQUIT), uid, gid)]
@@ -183,6 +202,14 @@ def _launch(cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
             stderr=file,
             start_new_session=True,
         )
+
+
+def _require_answer(url: URL) -> None:
+    try:
+        with connect(url):
+            return
+    except (pg8000.native.Error, OSError) as error:
+        raise PostgresDidNotStart(f"LAMBKIN_TEST_DATABASE_URL names no server to use: {error}") from error
 
 
 def _answers(url: URL, process: subprocess.Popen[bytes]) -> bool:
