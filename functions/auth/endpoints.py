@@ -2,6 +2,7 @@ from common.access import CurrentUser, InvalidToken
 from common.database import Db, answer_in_transaction
 from common.errors import (
     BadRequest,
+    ContentTooLarge,
     InvalidInput,
     TooManyRequests,
     Unauthenticated,
@@ -20,7 +21,7 @@ from functions.auth.schemas import EmailVerification, KeySet, Refresh, Registrat
 
 router = Router(prefix="/v1/auth", tags=["auth"])
 
-_BODY = (BadRequest, UnsupportedMediaType, InvalidInput, TooManyRequests, Unavailable)
+_BODY = (BadRequest, ContentTooLarge, UnsupportedMediaType, InvalidInput, TooManyRequests, Unavailable)
 _REGISTERED = "If the address can be registered, a mail is on its way to it."
 
 
@@ -90,7 +91,16 @@ def refresh(body: Refresh, db: Db) -> Tokens:
     "/token",
     operation_id="token",
     summary="OAuth 2.0 token endpoint",
-    responses=problems(grants.TokenRequestRefused, InvalidInput, TooManyRequests, Unavailable),
+    responses=problems(
+        grants.InvalidRequest,
+        grants.InvalidGrant,
+        grants.UnsupportedGrantType,
+        BadRequest,
+        ContentTooLarge,
+        InvalidInput,
+        TooManyRequests,
+        Unavailable,
+    ),
 )
 async def token(form: grants.TokenForm) -> Tokens:
     """The `password` and `refresh_token` grants of RFC 6749, for standard clients.

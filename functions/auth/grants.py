@@ -13,17 +13,36 @@ from functions.auth.schemas import Tokens
 
 
 class TokenRequestRefused(AppError):
-    """A token request that RFC 6749, section 5.2 refuses; `error` is its code."""
+    """A token request that RFC 6749, section 5.2 refuses; the code is the protocol's `error`."""
 
     status = 400
-    code = "invalid_grant"
-    detail = "The token request was refused; see `error`."
 
-    def __init__(self, error: str, detail: str) -> None:
+    def __init__(self, detail: str = "") -> None:
         """`detail` doubles as `error_description`, which must be ASCII."""
-        description = detail.encode("ascii", "replace").decode()
-        super().__init__(detail, members={"error": error, "error_description": description})
-        self.code = error  # type: ignore[misc]  # the one error whose code is a protocol's, not ours
+        told = detail or self.detail
+        description = told.encode("ascii", "replace").decode()
+        super().__init__(told, members={"error": self.code, "error_description": description})
+
+
+class InvalidRequest(TokenRequestRefused):
+    """A parameter is missing."""
+
+    code = "invalid_request"
+    detail = "grant_type is missing."
+
+
+class InvalidGrant(TokenRequestRefused):
+    """The credentials or the refresh token are not valid."""
+
+    code = "invalid_grant"
+    detail = "The email address or the password is wrong."
+
+
+class UnsupportedGrantType(TokenRequestRefused):
+    """We offer two grants."""
+
+    code = "unsupported_grant_type"
+    detail = "grant_type must be password or refresh_token."
 
 
 class TokenRequest(BaseModel):
@@ -34,13 +53,28 @@ class TokenRequest(BaseModel):
     grant_type: str = Field(
         "", max_length=64, description="`password` or `refresh_token`.", examples=["password"]
     )
-    username: str = Field("", max_length=320, description="The email address, for `password`.")
-    password: str = Field("", max_length=1024, json_schema_extra={"format": "password"})
-    refresh_token: str = Field("", max_length=128, description="For `refresh_token`.")
-    scope: str = Field(
-        "", max_length=1024, description="Ignored: the answer's `scope` tells what is granted."
+    username: str = Field(
+        "", max_length=320, description="The email address, for `password`.", examples=["ada@lambkin.example"]
     )
-    client_id: str = Field("", max_length=256, description="Ignored: all clients are public.")
+    password: str = Field(
+        "",
+        max_length=1024,
+        description="For `password`.",
+        examples=["correct horse battery staple"],
+        json_schema_extra={"format": "password"},
+    )
+    refresh_token: str = Field(
+        "", max_length=128, description="For `refresh_token`.", examples=["lr_V1StGXR8Z5jdHi6BmyT"]
+    )
+    scope: str = Field(
+        "",
+        max_length=1024,
+        description="Ignored: the answer's `scope` tells what is granted.",
+        examples=["profile:read"],
+    )
+    client_id: str = Field(
+        "", max_length=256, description="Ignored: all clients are public.", examples=["web"]
+    )
 
 
 TokenForm = Annotated[TokenRequest, Form()]
@@ -54,28 +88,28 @@ async def grant(form: TokenRequest) -> Tokens:
         case "refresh_token":
             return await _refresh(form)
         case "":
-            raise TokenRequestRefused("invalid_request", "grant_type is missing.")
-    raise TokenRequestRefused("unsupported_grant_type", "grant_type must be password or refresh_token.")
+            raise InvalidRequest
+    raise UnsupportedGrantType
 
 
 async def _password(form: TokenRequest) -> Tokens:
     if not form.username or not form.password:
-        raise TokenRequestRefused("invalid_request", "username and password are needed.")
+        raise InvalidRequest("username and password are needed.")
     try:
         email = normalise_email(form.username)
     except ValueError:
-        raise TokenRequestRefused("invalid_grant", sign_in.InvalidCredentials.detail) from None
+        raise InvalidGrant from None
     await limits.check_sign_in(email)
     try:
         return await sign_in.sign_in(email, form.password)
     except (sign_in.InvalidCredentials, sign_in.EmailNotVerified, sign_in.AccountDisabled) as refusal:
-        raise TokenRequestRefused("invalid_grant", refusal.message) from None
+        raise InvalidGrant(refusal.message) from None
 
 
 async def _refresh(form: TokenRequest) -> Tokens:
     if not form.refresh_token:
-        raise TokenRequestRefused("invalid_request", "refresh_token is missing.")
+        raise InvalidRequest("refresh_token is missing.")
     try:
         return await in_transaction(lambda session: sign_in.refresh(session, form.refresh_token))
     except sign_in.InvalidRefreshToken as refusal:
-        raise TokenRequestRefused("invalid_grant", refusal.message) from None
+        raise InvalidGrant(refusal.message) from None

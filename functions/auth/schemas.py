@@ -52,11 +52,18 @@ class Refresh(RequestModel):
 class Tokens(ResponseModel):
     """An access token and the means to get the next one (RFC 6749, section 5.1)."""
 
-    access_token: str = Field(description="A JWT (EdDSA); send it as `Authorization: Bearer …`.")
+    access_token: str = Field(
+        description="A JWT (EdDSA); send it as `Authorization: Bearer …`.",
+        examples=["eyJhbGciOiJFZERTQSJ9.e30.c2ln"],
+    )
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of the scheme
     expires_in: int = Field(description="Life of the access token, in seconds.", examples=[600])
-    refresh_token: str = Field(description="Works once; its use gives the next.")
-    scope: str = Field(description="What the token permits, separated by spaces.")
+    refresh_token: str = Field(
+        description="Works once; its use gives the next.", examples=["lr_V1StGXR8Z5jdHi6BmyT"]
+    )
+    scope: str = Field(
+        description="What the token permits, separated by spaces.", examples=["profile:read profile:write"]
+    )
 
 
 class PublicKey(ResponseModel):
@@ -66,8 +73,13 @@ class PublicKey(ResponseModel):
     crv: Literal["Ed25519"] = "Ed25519"
     alg: Literal["EdDSA"] = "EdDSA"
     use: Literal["sig"] = "sig"
-    kid: str = Field(description="Names the key; in the header of every token that it signed.")
-    x: str = Field(description="The public key, base64url.")
+    kid: str = Field(
+        description="Names the key; in the header of every token that it signed.",
+        examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
+    )
+    x: str = Field(
+        description="The public key, base64url.", examples=["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"]
+    )
 
 
 class KeySet(ResponseModel):

@@ -38,7 +38,7 @@ def _database() -> None:
 def _bucket() -> None:
     from common.aws import aws_client
 
-    aws_client("s3", timeout_seconds=_SECONDS, attempts=1).head_bucket(Bucket=get_settings().bucket)
+    aws_client("s3", timeout_seconds=_SECONDS).head_bucket(Bucket=get_settings().bucket)
 
 
 def _queue() -> None:

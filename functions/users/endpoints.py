@@ -3,6 +3,7 @@ from common.conditional import CONDITIONAL_GET, IfMatch
 from common.database import Db
 from common.errors import (
     BadRequest,
+    ContentTooLarge,
     InvalidInput,
     PreconditionFailed,
     PreconditionRequired,
@@ -37,7 +38,13 @@ def read_me(user: CurrentUser, db: Db) -> UserRead:
     operation_id="change_me",
     summary="Change your profile",
     responses=problems(
-        *_SIGNED_IN, BadRequest, PreconditionFailed, UnsupportedMediaType, InvalidInput, PreconditionRequired
+        *_SIGNED_IN,
+        BadRequest,
+        ContentTooLarge,
+        PreconditionFailed,
+        UnsupportedMediaType,
+        InvalidInput,
+        PreconditionRequired,
     ),
 )
 def change_me(body: UserChange, user: CurrentUser, db: Db, if_match: IfMatch = None) -> UserRead:

@@ -1,26 +1,52 @@
-"""Clients of AWS, or of its emulator: made once per process and service, and not before they are used."""
+"""boto3 clients, made on first use and once per process: importing boto3 alone costs more than a request."""
 
-from functools import lru_cache
-from typing import Any
+import os
+import threading
+from typing import Any, Final
 
 from common.settings import get_settings
 
+_EMULATOR_REGION: Final = "us-east-1"
+_clients: dict[tuple[str, str | None, float], Any] = {}
+_lock = threading.Lock()
 
-@lru_cache(maxsize=16)
-def aws_client(service: str, *, timeout_seconds: float = 5.0, attempts: int = 2) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-    """The boto3 client of `service`, with bounded time and retries."""
-    # Imported here: boto3 costs more than all of a small function's own start.
-    import boto3
+
+def aws_client(service: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - boto3's clients have no types
+    """The client of `service` at AWS_ENDPOINT_URL, or at AWS.
+
+    `timeout_seconds` bounds the connect and each read. It never repeats a call: who uses it does, or a job.
+    """
+    key = (service, get_settings().aws_endpoint, timeout_seconds)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make_client(*key)
+        return _clients[key]
+
+
+def _make_client(service: str, endpoint: str | None, timeout_seconds: float) -> Any:  # noqa: ANN401 - as above
+    from boto3.session import Session
     from botocore.config import Config
 
     config = Config(
         connect_timeout=timeout_seconds,
         read_timeout=timeout_seconds,
-        retries={"total_max_attempts": attempts, "mode": "standard"},
+        retries={"total_max_attempts": 1, "mode": "standard"},
     )
-    return boto3.client(service, endpoint_url=get_settings().aws_endpoint, config=config)
+    # A session of its own: boto3's default one must not be used by several threads.
+    return Session().client(service, endpoint_url=endpoint, config=config, **_stand_ins(endpoint))
 
 
-def forget_clients() -> None:
-    """Make new ones at the next use: for tests that change the settings."""
-    aws_client.cache_clear()
+def _stand_ins(endpoint: str | None) -> dict[str, str]:
+    """What an emulator wants to see and does not check, where the environment has none.
+
+    Without it boto3 would look for credentials at a machine's metadata address, for seconds. AWS never speaks
+    plain HTTP, so that its own endpoints get none of this.
+    """
+    if endpoint is None or not endpoint.startswith("http://"):
+        return {}
+    given: dict[str, str] = {}
+    if not os.environ.get("AWS_REGION") and not os.environ.get("AWS_DEFAULT_REGION"):
+        given["region_name"] = _EMULATOR_REGION
+    if not os.environ.get("AWS_ACCESS_KEY_ID"):
+        given |= {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
+    return given

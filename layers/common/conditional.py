@@ -14,7 +14,12 @@ from common.errors import PreconditionFailed, PreconditionRequired
 
 IfMatch = Annotated[
     str | None,
-    Header(max_length=1024, description="The ETag that was read, or `*` for any version.", examples=['"1"']),
+    Header(
+        alias="If-Match",
+        max_length=1024,
+        description="The ETag that was read, or `*` for any version.",
+        examples=['"1"'],
+    ),
 ]
 
 CONDITIONAL_GET: Final[dict[str, Any]] = {

@@ -32,11 +32,11 @@ class Probe:
 class ProbeReport(BaseModel):
     """What one probe found."""
 
-    name: str
+    name: str = Field(examples=["database"])
     state: Literal["ok", "failed"]
-    latency_ms: float = Field(description="How long the probe took, in milliseconds.")
-    detail: str = Field("", description="What was found where it failed.")
-    hint: str = Field("", description="What to do about it.")
+    latency_ms: float = Field(description="How long the probe took, in milliseconds.", examples=[1.4])
+    detail: str = Field("", description="What was found where it failed.", examples=[""])
+    hint: str = Field("", description="What to do about it.", examples=[""])
 
 
 class HealthReport(BaseModel):

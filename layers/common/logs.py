@@ -36,13 +36,19 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def redact(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank what must not be in a log, at any depth of mappings."""
+    """Blank what must not be in a log, at any depth."""
     for key, value in fields.items():
         if key.lower() in SECRET_FIELDS:
             fields[key] = REDACTED
-        elif isinstance(value, dict):
-            fields[key] = redact(dict(value))
+        elif isinstance(value, dict | list | tuple):
+            fields[key] = _redacted(value)
     return fields
+
+
+def _redacted(value: object) -> object:
+    if isinstance(value, dict):
+        return redact(dict(value))
+    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _add_request(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _storable(text: str) -> str:
@@ -49,4 +49,4 @@ class ResponseModel(BaseModel):
 class Message(ResponseModel):
     """One sentence for a person."""
 
-    message: str
+    message: str = Field(examples=["The address is verified."])

@@ -72,9 +72,9 @@ def test_a_traceback_shows_no_values(
 
 
 def test_secret_fields_are_blanked_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
-    get_logger("tests").info(
-        "signed_in", password="hunter22", request={"headers": {"Authorization": "Bearer x"}}
-    )
+    headers = {"Authorization": "Bearer x"}
+    get_logger("tests").info("signed_in", password="hunter22", request={"headers": headers}, all=[headers])
     [line] = lines(capsys)
     assert line["password"] == "[redacted]"
     assert line["request"] == {"headers": {"Authorization": "[redacted]"}}
+    assert line["all"] == [{"Authorization": "[redacted]"}]

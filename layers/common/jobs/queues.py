@@ -13,8 +13,8 @@ from typing import Final
 from uuid import UUID
 
 from common import metrics
+from common.aws import aws_client
 from common.health import Probe, ProbeFailed
-from common.jobs.aws import aws_client
 from common.logs import get_logger
 from common.settings import IN_LAMBDA, get_settings
 

@@ -26,7 +26,7 @@ def mail_probe() -> Probe:
 
 
 def _ask_ses() -> None:
-    from common.jobs.aws import aws_client
+    from common.aws import aws_client
 
     aws_client("sesv2", timeout_seconds=_SECONDS).list_email_identities(PageSize=1)
 

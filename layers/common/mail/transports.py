@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from common.jobs.aws import aws_client
+from common.aws import aws_client
 from common.settings import get_settings
 
 SEND_SECONDS: Final = 10.0

@@ -35,7 +35,7 @@ class RateLimit(Base):
     """
 
     __tablename__ = "rate_limits"
-    # No index on `expires_at`: every request changes it, and an index would keep those updates from being HOT.
+    # No index on `expires_at`: every request changes it, and an index keeps such updates from being HOT.
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)

@@ -1,6 +1,5 @@
 """SQS and SES on loopback, by moto's server, and the fixtures that let the settings name them."""
 
-import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,10 +8,11 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from common.jobs.aws import aws_client
+from common.aws import aws_client
 from common.jobs.queues import sender
 from common.settings import get_settings
 from tests.common.jobs.waiting import eventually
+from tests.common.jobs.wake_ups import as_record
 
 type SetEnvironment = Callable[..., None]
 
@@ -62,17 +62,6 @@ class Queue:
         for message in messages:
             sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return [as_record(message["Body"], message["MessageId"]) for message in messages]
-
-
-def as_record(body: str, message_id: str | None = None) -> dict[str, Any]:
-    """A message as Lambda delivers it, in the members that are read."""
-    return {"messageId": message_id or str(uuid.uuid4()), "body": body, "eventSource": "aws:sqs"}
-
-
-def as_event(*job_ids: uuid.UUID, function: str = "worker") -> dict[str, Any]:
-    """A batch of wake-ups."""
-    bodies = [json.dumps({"job_id": str(job_id), "function": function}) for job_id in job_ids]
-    return {"Records": [as_record(body) for body in bodies]}
 
 
 @pytest.fixture

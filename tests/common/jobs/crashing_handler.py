@@ -14,7 +14,7 @@ import common.jobs.events
 import common.jobs.tasks
 from common.jobs import JobContext
 from tests.common.jobs import recording
-from tests.common.jobs.aws import as_event
+from tests.common.jobs.wake_ups import as_event
 
 POINTS: dict[str, tuple[Any, str, str]] = {
     "within the claim": (common.jobs.tasks, "claim", "after"),

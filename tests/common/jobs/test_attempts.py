@@ -12,9 +12,10 @@ from common.database.transactions import Database
 from common.errors import Conflict
 from common.jobs import JobContext, LeaseLost, Permanent, RetryLater, Tasks, list_dead, rerun
 from common.jobs.attempts import backoff
-from tests.common.jobs.aws import Queue, SetEnvironment, as_event
+from tests.common.jobs.aws import Queue, SetEnvironment
 from tests.common.jobs.recording import Jobs, make_tasks, write_effect
 from tests.common.jobs.waiting import eventually
+from tests.common.jobs.wake_ups import as_event
 
 
 def tasks_that_raise(error: Exception) -> Tasks:

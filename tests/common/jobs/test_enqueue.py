@@ -14,9 +14,10 @@ from common.database.transactions import Database
 from common.encryption import decrypt
 from common.health import ProbeFailed
 from common.jobs import enqueue, queues
-from tests.common.jobs.aws import Queue, SetEnvironment, as_event
+from tests.common.jobs.aws import Queue, SetEnvironment
 from tests.common.jobs.recording import Jobs, make_tasks
 from tests.common.jobs.waiting import eventually
+from tests.common.jobs.wake_ups import as_event
 
 PATIENT = 5.0
 

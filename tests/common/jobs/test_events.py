@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from common.database import dispose_engines
 from common.jobs import JobContext, Tasks
-from tests.common.jobs.aws import Queue, SetEnvironment, as_event, as_record
+from tests.common.jobs.aws import Queue, SetEnvironment
 from tests.common.jobs.recording import Jobs, make_tasks
+from tests.common.jobs.wake_ups import as_event, as_record
 
 TICK = {"source": "aws.events", "detail-type": "Scheduled Event"}
 

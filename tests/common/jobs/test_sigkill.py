@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 
 from common.jobs import Tasks
-from tests.common.jobs.aws import as_event
 from tests.common.jobs.crashing_handler import POINTS
 from tests.common.jobs.recording import Jobs, make_tasks
 from tests.common.jobs.waiting import eventually
+from tests.common.jobs.wake_ups import as_event
 
 COMMITTED = ("after the commit", "before the acknowledgement")
 

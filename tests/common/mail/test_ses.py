@@ -7,7 +7,7 @@ import botocore.exceptions
 import pytest
 from moto.ses.models import ses_backends
 
-from common.jobs.aws import aws_client
+from common.aws import aws_client
 from common.mail import mail_probe
 from common.mail.delivery import deliver_mail
 from common.mail.transports import MailRefused

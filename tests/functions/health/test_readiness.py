@@ -11,7 +11,6 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
-from common.aws import forget_clients
 from common.database import dispose_engines
 from common.health import PROBE_SECONDS
 from tests.support.fixtures import SettingsChange
@@ -63,12 +62,10 @@ def everything(
             AWS_ENDPOINT_URL=aws, INTERNAL_URL=str(over_http.base_url), OLLAMA_URL=ollama, QUEUES="true",
             MAIL_FROM="no-reply@lambkin.example",
         )  # fmt: skip
-        forget_clients()
         boto3.client("s3", endpoint_url=aws).create_bucket(Bucket="lambkin")
         boto3.client("sqs", endpoint_url=aws).create_queue(QueueName="lambkin-worker")
         boto3.client("ses", endpoint_url=aws).verify_email_identity(EmailAddress="no-reply@lambkin.example")
         yield settings
-    forget_clients()
 
 
 def ready(api: httpx.Client) -> tuple[int, dict[str, object], dict[str, dict[str, object]]]:

@@ -5,7 +5,8 @@ from sqlalchemy import text
 from common.database.transactions import Database
 from common.mail import send_mail
 from functions.worker.jobs import handler
-from tests.common.jobs.aws import SetEnvironment, as_event
+from tests.common.jobs.aws import SetEnvironment
+from tests.common.jobs.wake_ups import as_event
 from tests.common.mail.smtp import Mailbox
 
 VALUES = {"name": "Ada", "link": "https://lambkin.example/verify?token=t0ken", "hours": 24}
