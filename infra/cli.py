@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "reset": Lazy("infra.local.commands:reset", "Delete the stack's data."),
     "migrate": Lazy("infra.commands.migrate:app", "Move the database's schema."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
+    "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
 }
 
 

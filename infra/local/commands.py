@@ -47,7 +47,10 @@ def up(
 ) -> None:
     """Start everything on this machine and keep it running until Ctrl-C."""
     home, screen = Home.find(), Screen()
-    home.create()
+    try:
+        home.create()
+    except OSError as error:
+        _refuse(screen, f"The stack cannot keep its data in {home.root}: {error.strerror}.")
     options = Options(port, postgres_port, emulator_port, transport.value, reload, demo)
     try:
         with HomeLock(home):
@@ -116,10 +119,10 @@ def mail(
     home, screen = Home.find(), Screen()
     mailbox = Mailbox(home.mail)
     if number is not None:
-        newest = mailbox.newest(number) if number > 0 else []
-        if len(newest) < max(number, 1):
+        newest = mailbox.newest(max(number, limit))
+        if not 0 < number <= len(newest):
             _refuse(screen, f"There is no mail {number}: the mailbox holds {len(newest)}.")
-        _show_mail(screen, newest[-1])
+        _show_mail(screen, newest[number - 1])
         return
     mails = mailbox.newest(limit)
     if not mails and not follow:

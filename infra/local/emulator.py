@@ -14,13 +14,14 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from infra.local.children import run_to_end
 from infra.local.home import PROJECT, Home
 from infra.local.ports import LOOPBACK
+from infra.local.processes import Spec, run_to_end
 from infra.local.waiting import until
 
 DEFAULT_PORT = 4566
@@ -103,12 +104,10 @@ async def install(emulator: Emulator, log: Path, say: Callable[[str], None]) -> 
     python = ("--python", str(draft / "bin" / "python"))
     fill = [uv, "pip", "install", *python, "--compile-bytecode", "-r", str(REQUIREMENTS)]
     try:
-        await run_to_end("uv", make, environment, log)
+        await run_to_end(Spec("uv", make, environment, log))
         say(f"downloading MiniStack {version()} (about 60 MB, once)")
-        await run_to_end(
-            "uv", fill, environment, log, lambda line: None if line.startswith(" ") else say(line)
-        )
-        if not installed(emulator):
+        await run_to_end(Spec("uv", fill, environment, log))
+        with suppress(OSError):  # another stack has installed it meanwhile
             draft.rename(final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

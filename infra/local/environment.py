@@ -8,6 +8,7 @@ from infra.local import postgres
 from infra.local.home import Home, Secrets, load_secrets
 
 REGION = "us-east-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 OLLAMA = "http://127.0.0.1:11434"
 
 
@@ -25,7 +26,30 @@ def for_functions(
     `emulator_url` is None where `AWS_ENDPOINT_URL` names another emulator, or AWS itself. With our own
     emulator the user's AWS credentials and profile are left out: they are for AWS.
     """
-    defaults = {
+    defaults = _defaults(secrets, url, database_url)
+    given = {name: value for name, value in inherited.items() if value or name not in defaults}
+    environment = defaults | given | {"LAMBKIN_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
+    if emulator_url is None:
+        environment.setdefault("AWS_DEFAULT_REGION", environment.get("AWS_REGION", REGION))
+        if (
+            "AWS_ENDPOINT_URL" in environment
+            and not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & environment.keys()
+        ):
+            environment |= CREDENTIALS
+        return environment
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        environment.pop(name, None)
+    return environment | {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": emulator_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _defaults(secrets: Secrets, url: str, database_url: str) -> dict[str, str]:
+    return {
         "STAGE": "local",
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": "5",
@@ -40,21 +64,6 @@ def for_functions(
         "ENCRYPTION_KEYS": secrets.encryption_keys,
         "SERVER_SECRET": secrets.server_secret,
         "LOG_FORMAT": "console",
-    }
-    given = {name: value for name, value in inherited.items() if value or name not in defaults}
-    environment = defaults | given | {"LAMBKIN_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
-    if emulator_url is None:
-        environment.setdefault("AWS_DEFAULT_REGION", environment.get("AWS_REGION", REGION))
-        return environment
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        environment.pop(name, None)
-    return environment | {
-        "AWS_ENDPOINT_URL": emulator_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 

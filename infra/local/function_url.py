@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes of an event, and of a result, as JSON
-ACCOUNT = "000000000000"
 URL_ID = "lambkinlambkinlambkinlambkin1234"
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 # They concern one connection, and end at the function URL.
@@ -57,33 +56,21 @@ def to_event(  # noqa: PLR0913 - the parts of an HTTP request, each needed
     not text is base64; an empty one is left out.
     """
     combined, cookies = _combine(headers)
-    domain = f"{URL_ID}.lambda-url.us-east-1.on.aws"
     combined = _forwarded(combined, source_ip, scheme)
-    now = time.time()
+    http = {
+        "method": method,
+        "path": raw_path,
+        "protocol": "HTTP/1.1",
+        "sourceIp": source_ip,
+        "userAgent": combined.get("user-agent", ""),
+    }
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": raw_path,
         "rawQueryString": query_string,
         "headers": combined,
-        "requestContext": {
-            "accountId": "anonymous",
-            "apiId": URL_ID,
-            "domainName": domain,
-            "domainPrefix": URL_ID,
-            "http": {
-                "method": method,
-                "path": raw_path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": source_ip,
-                "userAgent": combined.get("user-agent", ""),
-            },
-            "requestId": str(uuid.uuid4()),
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": datetime.fromtimestamp(now, tz=UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "timeEpoch": round(now * 1000),
-        },
+        "requestContext": _request_context(http),
         "isBase64Encoded": False,
     }
     if cookies:
@@ -93,6 +80,22 @@ def to_event(  # noqa: PLR0913 - the parts of an HTTP request, each needed
     if body:
         event["body"], event["isBase64Encoded"] = _encode(body, combined.get("content-type", ""))
     return event
+
+
+def _request_context(http: dict[str, str]) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "accountId": "anonymous",
+        "apiId": URL_ID,
+        "domainName": f"{URL_ID}.lambda-url.us-east-1.on.aws",
+        "domainPrefix": URL_ID,
+        "http": http,
+        "requestId": str(uuid.uuid4()),
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": datetime.fromtimestamp(now, tz=UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "timeEpoch": round(now * 1000),
+    }
 
 
 def _combine(headers: Headers) -> tuple[dict[str, str], list[str]]:

@@ -1,16 +1,14 @@
 """One address for all functions: `/v1/<function>/...` goes to that function's app, its path unchanged."""
 
 import asyncio
-import importlib
 import json
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from infra.local.discovery import Function
 from infra.local.function_url import Response
+from infra.local.importing import Broken, import_member
 from infra.local.lambda_transport import LambdaFunction, send_response
 from infra.local.openapi_merge import OpenAPIConflict, merge
 from infra.local.pages import Pages
@@ -27,14 +25,6 @@ UNKNOWN_HOST = "The gateway's own pages are only there for"
 NO_SUCH_PATH = "No function answers here. /docs lists the operations that there are."
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A function whose module could not be imported: what went wrong, and the whole trace."""
-
-    reason: str
-    trace: str
-
-
 def load(functions: Iterable[Function], transport: str) -> dict[str, ASGIApp | Broken]:
     """The functions' apps by name; with `lambda` each is behind its function URL instead.
 
@@ -43,34 +33,7 @@ def load(functions: Iterable[Function], transport: str) -> dict[str, ASGIApp | B
     serving = [function for function in functions if function.serves_http]
     if transport == "lambda":
         return {function.name: LambdaFunction(function.name, function.app_module) for function in serving}
-    return {function.name: _import(function) for function in serving}
-
-
-def _import(function: Function) -> ASGIApp | Broken:
-    try:
-        app: ASGIApp = importlib.import_module(function.app_module).app
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module that is being edited may raise anything
-        return Broken(_where(error), _own_frames(error))
-    return app
-
-
-def _own_frames(error: BaseException) -> str:
-    """The traceback without the frames of the import itself, which tell nobody anything."""
-    trace = traceback.TracebackException.from_exception(error)
-    kept = [
-        frame for frame in trace.stack if "importlib" not in frame.filename and frame.filename != __file__
-    ]
-    trace.stack = traceback.StackSummary.from_list(kept)
-    return "".join(trace.format())
-
-
-def _where(error: BaseException) -> str:
-    """The error in one line, with the place in the code that it points at."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{type(error).__name__} in {error.filename}, line {error.lineno}: {error.msg}"
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}: {error}"
+    return {function.name: import_member(function.app_module, "app") for function in serving}
 
 
 class Gateway:
@@ -90,13 +53,34 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._lifespan(receive, send)
             return
         match scope["path"].split("/", 3):
             case ["", "v1", name, *_] if name in self._functions:
                 await self._forward(name, scope, receive, send)
             case _ if scope["type"] == "http":
                 await send_response(await self._own(scope), scope, send)
+
+    def broken(self) -> dict[str, str]:
+        """The functions that cannot be imported, with the reason."""
+        found = {}
+        for name, app in self._functions.items():
+            if isinstance(app, Broken):
+                found[name] = app.reason
+            elif isinstance(app, LambdaFunction) and app.broken:
+                found[name] = app.broken
+        return found
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Warm the instances up; an app by itself makes what it needs at its first request, as in Lambda."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                lambdas = (app for app in self._functions.values() if isinstance(app, LambdaFunction))
+                await asyncio.gather(*(app.warm() for app in lambdas))
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
 
     async def _forward(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._functions[name]
@@ -179,12 +163,3 @@ async def fetch(app: ASGIApp, path: str) -> Response:
     }
     await app(scope, receive, send)
     return Response(status, headers, bytes(body))
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    """Nothing to start: functions make what they need at their first request, as in Lambda."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -44,9 +44,14 @@ class Home:
         return cls(Path(os.environ.get("LAMBKIN_HOME") or PROJECT / ".lambkin").expanduser().absolute())
 
     def create(self) -> None:
-        """Make the folders that every command may write to."""
-        for folder in (self.root, self.logs, self.mail, self.emulator):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Make the folders that every command may write to. Raises OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for folder in (self.logs, self.mail, self.emulator):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+class HomeDamaged(Exception):
+    """A file of the home is not as it was written; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,14 @@ class Secrets:
 
 
 def load_secrets(home: Home) -> Secrets:
-    """The secrets of this home, generated at the first call."""
+    """The secrets of this home, generated at the first call. Raises `HomeDamaged`."""
     if home.secrets_file.exists():
-        return Secrets(**json.loads(home.secrets_file.read_text()))
+        try:
+            return Secrets(**json.loads(home.secrets_file.read_text()))
+        except (ValueError, TypeError) as error:
+            raise HomeDamaged(
+                f"{shown(home.secrets_file)} cannot be read: restore it, or begin anew with `lambkin reset`."
+            ) from error
     made = Secrets.generate()
     write_private(home.secrets_file, asdict(made))
     return made

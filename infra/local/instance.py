@@ -2,8 +2,10 @@
 
     python -m infra.local.instance functions.auth.app lambkin-auth
 
-Each line on standard input is an event as JSON, each line on standard output its answer: `{"result": ...}`,
-or `{"error": ..., "trace": ...}`. It ends with its input. What the function prints goes to standard error.
+The first line on standard output is `{"ready": true}`, or an error where the function cannot be imported.
+Then each line on standard input is an event as JSON, each line on standard output its answer:
+`{"result": ...}`, or `{"error": ..., "trace": ...}`. It ends with its input. What the function prints goes to
+standard error.
 """
 
 import importlib
@@ -25,11 +27,10 @@ def main() -> None:
     sys.stdout = sys.stderr
     try:
         handler = importlib.import_module(module).handler
-    except BaseException as error:  # noqa: BLE001 - a module may raise anything, and each call must be told
-        failure = _failure(error)
-        for _ in sys.stdin:
-            answers.write(failure)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module that is being edited may raise anything
+        answers.write(_failure(error))
         return
+    answers.write(json.dumps({"ready": True}) + "\n")
     for line in sys.stdin:
         answers.write(_answer(handler, function_name, line))
 

@@ -5,7 +5,6 @@ of one. Messages that a handler reports as failed, or all of a batch whose handl
 the queue itself moves them to its dead letters after too many deliveries.
 """
 
-import importlib
 import os
 import signal
 import sys
@@ -18,11 +17,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import botocore.exceptions
-
 from infra.local import discovery
+from infra.local.importing import Broken, import_member
 from infra.local.lambda_context import LambdaContext
-from infra.local.resources import client
+from infra.local.resources import FAILURES, client
 from infra.local.sqs_event import RAISED, failed_ids, sqs_event
 
 BATCH = 10  # messages an event, as many as SQS gives at once
@@ -100,7 +98,7 @@ class Feed:
         """Say once that the queue is away, and once that it is back; meanwhile the schedule goes on."""
         try:
             yield
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        except FAILURES as error:
             if not self._unreachable:
                 print(f"[warning  ] the queue {self._queue_name} does not answer: {error}", flush=True)
             self._unreachable = True
@@ -126,17 +124,25 @@ def schedule_event(name: str) -> dict[str, Any]:
     }
 
 
+def _feed(function: discovery.Function) -> Feed | None:
+    """The feed of a function, or none where it handles no jobs or cannot be imported."""
+    if not function.handles_jobs:
+        return None
+    handler = import_member(function.jobs_module, "handler")
+    if isinstance(handler, Broken):
+        print(f"[error    ] the jobs of {function.name} cannot be imported\n{handler.trace}", flush=True)
+        return None
+    return Feed(function, handler)
+
+
 def main() -> None:
     """Feed all handlers until SIGTERM."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    feeds = []
-    for function in discovery.functions():
-        if function.handles_jobs:
-            feed = Feed(function, importlib.import_module(function.jobs_module).handler)
-            threading.Thread(target=feed.run, name=function.name, daemon=True).start()
-            feeds.append(feed)
+    feeds = [feed for function in discovery.functions() if (feed := _feed(function)) is not None]
+    for feed in feeds:
+        threading.Thread(target=feed.run, daemon=True).start()
     print(f"[info     ] feeding the job handlers of {len(feeds)} functions", flush=True)
     stopping.wait()
     for feed in feeds:

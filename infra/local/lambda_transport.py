@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 from infra.local import lambda_context
-from infra.local.children import LAUNCHER
 from infra.local.function_url import PAYLOAD_LIMIT, BadResult, Response, from_result, to_event
 from infra.local.problems import problem
+from infra.local.processes import LAUNCHER
 
 MAX_INSTANCES = 4
 LINE_LIMIT = 4 * PAYLOAD_LIMIT  # bytes; a body of quotes doubles when it is escaped again
@@ -28,7 +28,7 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class InstanceFailed(Exception):
-    """An instance ended, or took longer than Lambda allows."""
+    """An instance could not be started, ended, or took longer than Lambda allows."""
 
 
 class ClientGone(Exception):
@@ -43,32 +43,8 @@ class Instance:
         self._function_name = function_name
         self._process: asyncio.subprocess.Process | None = None
 
-    async def invoke(self, event: str) -> dict[str, Any]:
-        """One event, as JSON, to its answer. Raises `InstanceFailed`: it is of no use after that."""
-        process = self._process or await self._start()
-        if process.stdin is None or process.stdout is None:
-            raise InstanceFailed("It has no pipes.")
-        try:
-            async with asyncio.timeout(lambda_context.TIMEOUT):
-                process.stdin.write(event.encode() + b"\n")
-                await process.stdin.drain()
-                line = await process.stdout.readuntil(b"\n")
-        except TimeoutError:
-            raise InstanceFailed(f"It ran longer than {lambda_context.TIMEOUT:g} s.") from None
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise InstanceFailed("Its process ended.") from None
-        except asyncio.LimitOverrunError:
-            raise InstanceFailed("Its answer is far over the limit of 6 MB.") from None
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def end(self) -> None:
-        """Kill its process."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def start(self) -> None:
+        """Start the process and import the function. Raises `InstanceFailed`."""
         launcher = (sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), "9", "0", "0")
         self._process = await asyncio.create_subprocess_exec(
             *launcher,
@@ -78,13 +54,48 @@ class Instance:
             limit=LINE_LIMIT,
             env=os.environ | lambda_context.environment_of(self._function_name),
         )
-        return self._process
+        told = await self._read()
+        if "error" in told:
+            print(told["trace"], file=sys.stderr, flush=True)
+            raise InstanceFailed(f"It cannot be imported. {told['error']}")
+
+    async def invoke(self, event: str) -> dict[str, Any]:
+        """One event, as JSON, to its answer. Raises `InstanceFailed`: it is of no use after that."""
+        if self._process is None or self._process.stdin is None:
+            raise InstanceFailed("It was not started.")
+        with suppress(ConnectionError):  # it has ended, as the reading tells
+            self._process.stdin.write(event.encode() + b"\n")
+            await self._process.stdin.drain()
+        return await self._read()
+
+    async def close(self) -> None:
+        """Kill its process."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    async def _read(self) -> dict[str, Any]:
+        if self._process is None or self._process.stdout is None:
+            raise InstanceFailed("It was not started.")
+        try:
+            async with asyncio.timeout(lambda_context.TIMEOUT):
+                line = await self._process.stdout.readuntil(b"\n")
+        except TimeoutError:
+            raise InstanceFailed(f"It ran longer than {lambda_context.TIMEOUT:g} s.") from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise InstanceFailed("Its process ended.") from None
+        except asyncio.LimitOverrunError:
+            raise InstanceFailed("Its answer is far over the limit of 6 MB.") from None
+        told: dict[str, Any] = json.loads(line)
+        return told
 
 
 class LambdaFunction:
-    """One function as an ASGI app."""
+    """One function as an ASGI app. `broken` says why it could not be started, where that is so."""
 
     def __init__(self, name: str, module: str) -> None:
+        self.broken: str | None = None
         self._name = name
         self._module = module
         self._idle: list[Instance] = []
@@ -97,17 +108,22 @@ class LambdaFunction:
         with suppress(ClientGone):
             await send_response(await self._respond(scope, receive), scope, send)
 
-    def end(self) -> None:
-        """Kill the instances that are idle; those at work end with this process."""
-        for instance in self._idle:
-            instance.end()
+    async def warm(self) -> None:
+        """Start a first instance, so that the first request is no cold start."""
+        with suppress(InstanceFailed):
+            self._idle.append(await self._started())
+
+    async def close(self) -> None:
+        """End the instances that wait for work."""
+        while self._idle:
+            await self._idle.pop().close()
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         path = scope["path"]
         event = await self._event(scope, receive)
         if event is None or len(event) > PAYLOAD_LIMIT:
             detail = "A request to a Lambda function may have 6 MB, as the JSON of its event."
-            return problem(413, "payload_too_large", detail, path)
+            return problem(413, "content_too_large", detail, path)
         try:
             answer = await self._invoke(event)
         except InstanceFailed as error:
@@ -116,11 +132,14 @@ class LambdaFunction:
             print(answer["trace"], file=sys.stderr, flush=True)
             detail = f"The function {self._name} raised {answer['error'].partition(':')[0]}. {SEE_LOG}"
             return problem(502, "function_failed", detail, path)
-        if len(json.dumps(answer["result"])) > PAYLOAD_LIMIT:
+        return self._response(answer["result"], path)
+
+    def _response(self, result: object, path: str) -> Response:
+        if len(json.dumps(result)) > PAYLOAD_LIMIT:
             detail = "The response of a Lambda function may have 6 MB, as the JSON of its result."
             return problem(502, "response_too_large", detail, path)
         try:
-            return from_result(answer["result"])
+            return from_result(result)
         except BadResult as error:
             return problem(502, "function_failed", str(error), path)
 
@@ -139,30 +158,42 @@ class LambdaFunction:
             if size <= PAYLOAD_LIMIT:
                 body += part
             more = message.get("more_body", False)
-        if size > PAYLOAD_LIMIT:
-            return None
-        raw_path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
-        event = to_event(
-            scope["method"],
-            raw_path.decode("latin-1"),
-            scope["query_string"].decode("latin-1"),
-            scope["headers"],
-            bytes(body),
-            scope["client"][0] if scope.get("client") else "127.0.0.1",
-            scheme=scope.get("scheme", "http"),
-        )
-        return json.dumps(event)
+        return None if size > PAYLOAD_LIMIT else json.dumps(_event_of(scope, bytes(body)))
 
     async def _invoke(self, event: str) -> dict[str, Any]:
         async with self._slots:
-            instance = self._idle.pop() if self._idle else Instance(self._module, f"lambkin-{self._name}")
+            instance = self._idle.pop() if self._idle else await self._started()
             try:
                 answer = await instance.invoke(event)
             except BaseException:
-                instance.end()
+                await instance.close()
                 raise
             self._idle.append(instance)
             return answer
+
+    async def _started(self) -> Instance:
+        instance = Instance(self._module, f"lambkin-{self._name}")
+        try:
+            await instance.start()
+        except BaseException as error:
+            await instance.close()
+            self.broken = str(error) if isinstance(error, InstanceFailed) else None
+            raise
+        self.broken = None
+        return instance
+
+
+def _event_of(scope: Scope, body: bytes) -> dict[str, Any]:
+    raw_path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    return to_event(
+        scope["method"],
+        raw_path.decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        scope["headers"],
+        body,
+        scope["client"][0] if scope.get("client") else "127.0.0.1",
+        scheme=scope.get("scheme", "http"),
+    )
 
 
 async def send_response(response: Response, scope: Scope, send: Send) -> None:

@@ -88,7 +88,7 @@ def _part(message: EmailMessage, kind: str) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
+        return str(part.get_content()).replace("\r\n", "\n")
     except (LookupError, UnicodeError):  # a character set that Python does not know
         return bytes(part.get_payload(decode=True) or b"").decode(errors="replace")
 

@@ -5,14 +5,15 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infra.local import emulator as emulators
 from infra.local import environment, postgres
-from infra.local.children import Spec
 from infra.local.home import PROJECT, Home, Secrets, load_secrets
 from infra.local.ports import choose, free_port, is_free, listen
-from infra.local.waiting import answers
+from infra.local.processes import Spec
+from infra.local.waiting import served_by
 
 DEFAULT_PORT = 8000
 
@@ -90,10 +91,10 @@ def postgres_spec(plan: Plan, cluster: postgres.Cluster) -> Spec:
     """The database. SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one."""
     return Spec(
         name="database",
-        command=cluster.command,
+        command=cluster.command(),
         environment={name: value for name, value in os.environ.items() if not name.startswith("PG")},
         log=plan.log("postgres"),
-        ready=lambda: postgres.ready(cluster, plan.secrets),
+        ready=lambda _pid: postgres.ready(cluster, plan.secrets),
         stop=((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0)),
         death=signal.SIGINT,
         account=cluster.account,
@@ -104,10 +105,10 @@ def emulator_spec(plan: Plan, emulator: emulators.Emulator) -> Spec:
     """The emulator; SIGTERM makes it write its state."""
     return Spec(
         name="emulator",
-        command=emulator.command,
+        command=emulator.command(),
         environment=emulator.environment(os.environ),
         log=plan.log("emulator"),
-        ready=lambda: emulators.ready(emulator),
+        ready=lambda _pid: emulators.ready(emulator),
         stop=((signal.SIGTERM, 8.0),),
         death=signal.SIGTERM,
     )
@@ -119,10 +120,10 @@ def server_spec(plan: Plan) -> Spec:
     arguments = [",".join(map(str, descriptors)), plan.options.transport]
     return Spec(
         name="server",
-        command=lambda: [sys.executable, "-m", "infra.local.server", *arguments],
+        command=[sys.executable, "-m", "infra.local.server", *arguments],
         environment=plan.environment,
         log=plan.log("server"),
-        ready=lambda: answers(plan.port),
+        ready=partial(served_by, plan.port),
         descriptors=descriptors,
         directory=PROJECT,
     )
@@ -132,7 +133,7 @@ def jobs_spec(plan: Plan) -> Spec:
     """The feed of the job handlers; it lets a handler that is at work finish."""
     return Spec(
         name="jobs",
-        command=lambda: [sys.executable, "-m", "infra.local.jobs"],
+        command=[sys.executable, "-m", "infra.local.jobs"],
         environment=plan.environment,
         log=plan.log("jobs"),
         stop=((signal.SIGTERM, 10.0),),

@@ -37,6 +37,7 @@ INITDB = (
     *("initdb", "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
     *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
 )
+NOT_ADMITTED = "28P01"  # an SQLSTATE
 HBA = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 EXTENSIONS = ("citext", "pg_trgm", "vector")
 
@@ -152,7 +153,7 @@ def create(cluster: Cluster, secrets: Secrets) -> bool:
     """
     if (cluster.folder / "PG_VERSION").exists():
         return False
-    draft = cluster.folder.with_name(f"{cluster.folder.name}.draft")
+    draft = draft_of(cluster.folder)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     if cluster.account is not None:
@@ -175,6 +176,11 @@ def create(cluster: Cluster, secrets: Secrets) -> bool:
     return True
 
 
+def draft_of(folder: Path) -> Path:
+    """Where a cluster is built before it is moved to its folder."""
+    return folder.with_name(f"{folder.name}.draft")
+
+
 def _run(cluster: Cluster, command: Sequence[str], *lines: str) -> None:
     """Feed lines to one of the programs, run as the cluster's account. Raises `PostgresUnusable`."""
     uid, gid = cluster.account or (None, None)
@@ -195,7 +201,7 @@ def _run(cluster: Cluster, command: Sequence[str], *lines: str) -> None:
 
 
 async def ready(cluster: Cluster, secrets: Secrets) -> None:
-    """Return when the database takes its owner's connections. Raises TimeoutError."""
+    """Return when the database takes its owner's connections. Raises TimeoutError, `PostgresUnusable`."""
     await until(partial(_answers, cluster, secrets), START_PATIENCE)
 
 
@@ -210,7 +216,14 @@ def _answers(cluster: Cluster, secrets: Secrets) -> bool:
             ssl_context=False,
             timeout=5,
         ).close()
-    except (pg8000.native.Error, OSError):
+    except pg8000.native.DatabaseError as error:
+        if NOT_ADMITTED in str(error):
+            raise PostgresUnusable(
+                f"The database in {cluster.folder} has another password than secrets.json beside it: "
+                "restore that file, or begin anew with `lambkin reset`."
+            ) from error
+        return False
+    except (pg8000.native.InterfaceError, OSError):
         return False
     return True
 

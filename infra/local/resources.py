@@ -13,6 +13,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
+FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 VISIBILITY = 60  # seconds that a message is hidden while its handler works
 ATTEMPTS = 5  # deliveries before a message becomes a dead letter
 

@@ -3,6 +3,7 @@
 python -m infra.local.server DESCRIPTOR[,DESCRIPTOR] TRANSPORT
 """
 
+import asyncio
 import os
 import socket
 import sys
@@ -14,12 +15,25 @@ import uvicorn
 from infra.local import discovery
 from infra.local.demo import read_demo
 from infra.local.environment import ollama_advice
-from infra.local.gateway import LOCAL_HOSTS, Broken, Gateway, load
+from infra.local.gateway import LOCAL_HOSTS, Gateway, load
 from infra.local.home import Home
+from infra.local.importing import Broken
 from infra.local.mail import Mailbox
 from infra.local.pages import Pages
 
+GRACE = 0.1  # seconds
 DRAIN = 3  # seconds for requests that are under way when the server restarts
+
+
+class Server(uvicorn.Server):
+    """A server that loses no connection when it makes way for its successor."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, give clients that are connected already the time to ask, then end."""
+        for listener in self.servers:
+            listener.close()
+        await asyncio.sleep(GRACE)
+        await super().shutdown(sockets)
 
 
 def main() -> None:
@@ -35,8 +49,9 @@ def main() -> None:
         """What the start page shows beside the functions' own health."""
         demo = read_demo(home)
         return {
+            "pid": os.getpid(),
             "functions": sorted(functions),
-            "broken": {name: app.reason for name, app in functions.items() if isinstance(app, Broken)},
+            "broken": gateway.broken(),
             "transport": transport,
             "demo": [{"role": account.role, "email": account.email} for account in demo.accounts]
             if demo
@@ -49,7 +64,7 @@ def main() -> None:
     gateway = Gateway(functions, Pages(Mailbox(home.mail), stack), tuple(dict.fromkeys(hosts)))
     config = uvicorn.Config(
         gateway,
-        lifespan="off",
+        lifespan="on",
         access_log=False,
         log_level="warning",
         server_header=False,
@@ -57,7 +72,7 @@ def main() -> None:
         timeout_graceful_shutdown=DRAIN,
     )
     sockets = [socket.socket(fileno=int(descriptor)) for descriptor in descriptors.split(",")]
-    uvicorn.Server(config).run(sockets=sockets)
+    Server(config).run(sockets=sockets)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,27 @@ from collections.abc import Awaitable, Callable
 
 from infra.local import discovery, postgres
 from infra.local import emulator as emulators
-from infra.local.children import Spec, run_to_end
 from infra.local.home import shown
 from infra.local.plan import Plan, emulator_spec, jobs_spec, postgres_spec, server_spec
+from infra.local.processes import Spec, run_to_end
 from infra.local.screen import Progress
 
 STEPS = ("database", "emulator", "migrations", "demo accounts", "functions", "jobs")
 
 
 async def provision(plan: Plan) -> None:
-    """Make what the functions expect of AWS; needed again after each start of the emulator."""
+    """Make what the functions expect of AWS; needed again after each start of the emulator.
+
+    Raises `EmulatorUnusable`.
+    """
     # boto3's import takes as long as the rest of a warm start: it happens beside other steps.
     from infra.local import resources
 
     names = [function.name for function in discovery.functions() if function.handles_jobs]
-    await asyncio.to_thread(resources.provision, plan.environment, names)
+    try:
+        await asyncio.to_thread(resources.provision, plan.environment, names)
+    except resources.FAILURES as error:
+        raise emulators.EmulatorUnusable(f"The bucket and the queues could not be made: {error}") from error
 
 
 class Start:
@@ -53,7 +59,8 @@ class Start:
         """Run a module that ends by itself; the last line that it prints. Raises `ChildFailed`."""
         said = [""]
         command = [sys.executable, "-m", module, *arguments]
-        await run_to_end(name, command, self._plan.environment, self._plan.log(name), said.append)
+        spec = Spec(name, command, self._plan.environment, self._plan.log(name))
+        await run_to_end(spec, said.append)
         return said[-1].rstrip(".")
 
     async def _database(self) -> None:
@@ -73,7 +80,7 @@ class Start:
     async def _emulator(self) -> None:
         plan, progress, emulator = self._plan, self._progress, self._plan.emulator
         if emulator is None:
-            progress.done("emulator", "none; AWS_ENDPOINT_URL names another")
+            await self._other_endpoint(plan.environment["AWS_ENDPOINT_URL"])
             return
         if not emulators.installed(emulator):
             progress.say("emulator", "making its Python environment")
@@ -83,6 +90,19 @@ class Start:
         progress.say("emulator", "making the bucket and the queues")
         await provision(plan)
         progress.done("emulator", f"MiniStack {emulators.version()} on 127.0.0.1:{emulator.port}")
+
+    async def _other_endpoint(self, url: str) -> None:
+        """Another emulator gets the same bucket and queues; AWS itself is left alone."""
+        if url.endswith(".amazonaws.com"):
+            self._progress.done("emulator", f"none; AWS_ENDPOINT_URL names {url}")
+            return
+        self._progress.say("emulator", f"making the bucket and the queues at {url}")
+        try:
+            await provision(self._plan)
+        except emulators.EmulatorUnusable as error:
+            self._progress.done("emulator", str(error), warned=True)
+        else:
+            self._progress.done("emulator", f"the one at {url}, which AWS_ENDPOINT_URL names")
 
     async def _functions(self) -> None:
         self._progress.say("functions", "importing them")

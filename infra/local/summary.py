@@ -18,6 +18,7 @@ from infra.local.plan import Plan
 from infra.local.screen import Screen
 
 PROBE_SECONDS = 6.0
+EXAMPLE = '{"email": "you@lambkin.example", "password": "correct horse battery"}'
 
 
 async def show_summary(plan: Plan, screen: Screen) -> None:
@@ -28,6 +29,7 @@ async def show_summary(plan: Plan, screen: Screen) -> None:
     for name, reason in degraded:
         screen.say(f"  ! {name}: {reason}", "yellow")
     screen.say("")
+    screen.say(f"Try it: curl {plan.url}/v1/auth/register --json '{EXAMPLE}'")
     screen.say("Ctrl-C stops everything. The logs of the functions follow.", "dim")
 
 
@@ -70,7 +72,7 @@ def find_degraded(plan: Plan) -> list[tuple[str, str]]:
     """What does not work, with its reason."""
     found = []
     if not _answers(f"{plan.environment['OLLAMA_URL']}/api/version"):
-        found.append(("Ollama", f"{ollama_advice()} Only AI needs it."))
+        found.append(("AI", ollama_advice()))
     url = f"http://127.0.0.1:{plan.port}"
     broken: dict[str, str] = _get(f"{url}/_lambkin/stack.json").get("broken", {})
     found += [(name, f"It cannot be imported. {reason}") for name, reason in broken.items()]

@@ -7,13 +7,14 @@ from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 
 from infra.local import leftovers
-from infra.local.children import Child, ChildFailed, Report, Spec, set_aside
+from infra.local.children import Child, Report
 from infra.local.emulator import EmulatorUnusable
-from infra.local.home import Home
+from infra.local.home import Home, HomeDamaged
 from infra.local.mail import Mailbox, MailServer
 from infra.local.plan import Options, Plan, make_plan
 from infra.local.ports import PortTaken
 from infra.local.postgres import PostgresUnusable
+from infra.local.processes import ChildFailed, Spec, set_aside
 from infra.local.screen import Screen
 from infra.local.starting import STEPS, Start, provision
 from infra.local.state import Process, Stack, forget_stack, write_stack
@@ -22,7 +23,7 @@ from infra.local.watch import changes
 
 FED = ("server", "jobs")  # what runs the functions: logs stream through the terminal, changes restart it
 STOP_ORDER = (("server", "jobs"), ("emulator",), ("database",))  # what needs others ends before them
-EXPECTED = (PortTaken, PostgresUnusable, EmulatorUnusable, ChildFailed)
+EXPECTED = (HomeDamaged, PortTaken, PostgresUnusable, EmulatorUnusable, ChildFailed)
 
 
 class Supervisor:
@@ -102,13 +103,13 @@ class Supervisor:
             self._screen.say("A migration changed: `lambkin migrate up` applies it.", "yellow")
         if plan.emulator is not None:
             self._later(provision(plan))
-        restarts = (self._children[name].restart() for name in FED)
-        for error in await asyncio.gather(*restarts, return_exceptions=True):
-            if isinstance(error, ChildFailed):
+        # One after the other: requests wait for the server, and nobody for the jobs.
+        for name in FED:
+            try:
+                await self._children[name].restart()
+            except ChildFailed as error:
                 self._show_failure(error)
                 self._screen.say("Waiting for the next change.", "cyan")
-            elif error is not None:
-                raise error
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         """Do something beside everything else; what becomes of it shows elsewhere."""
@@ -119,7 +120,7 @@ class Supervisor:
     def _settled(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._screen.say(f"The bucket and the queues could not be checked: {error}", "yellow")
+            self._screen.say(str(error), "yellow")
 
     def _show_failure(self, error: Exception) -> None:
         if isinstance(error, ChildFailed):

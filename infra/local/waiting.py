@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 INTERVAL = 0.05  # seconds
+REQUEST = b"GET /_lambkin/stack.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 async def until(condition: Callable[[], bool], patience: float) -> None:
@@ -14,21 +15,20 @@ async def until(condition: Callable[[], bool], patience: float) -> None:
             await asyncio.sleep(INTERVAL)
 
 
-async def answers(port: int, patience: float = 60.0) -> None:
-    """Return when a server answers HTTP on loopback's port. Raises TimeoutError.
+async def served_by(port: int, pid: int, patience: float = 60.0) -> None:
+    """Return when the gateway in process `pid` answers on loopback's port. Raises TimeoutError.
 
-    A connection that waits in the socket's queue is no answer yet: it waits until a server takes it.
+    Its predecessor may still answer there; and a connection that waits in the socket's queue is no answer.
     """
     async with asyncio.timeout(patience):
         while True:
             with suppress(OSError):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 try:
-                    writer.write(
-                        b"GET /_lambkin/stack.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-                    )
-                    if (await reader.readline()).startswith(b"HTTP/1.1 200"):
-                        return
+                    writer.write(REQUEST)
+                    answer = await reader.read()
                 finally:
                     writer.close()
+                if f'"pid": {pid},'.encode() in answer:
+                    return
             await asyncio.sleep(INTERVAL)

@@ -30,7 +30,6 @@ CONDITIONAL_GET: Final[dict[str, Any]] = {
             "required": False,
             "description": "An ETag: where nothing has changed, the answer is 304 without a body.",
             "schema": {"type": "string"},
-            "example": '"1"',
         }
     ],
     "responses": {"304": {"description": "Not Modified"}},

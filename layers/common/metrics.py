@@ -5,7 +5,9 @@ can scrape, the lines of the access log carry the same numbers.
 """
 
 import threading
+from bisect import bisect_left
 from collections import defaultdict
+from itertools import accumulate
 from typing import Final
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -29,11 +31,8 @@ def observe(name: str, seconds: float, **labels: str) -> None:
     key = tuple(sorted(labels.items()))
     with _lock:
         cells = _durations[name].setdefault(key, [0.0] * (len(BUCKETS) + 2))
-        for index, bound in enumerate(BUCKETS):
-            if seconds <= bound:
-                cells[index] += 1
-        cells[-2] += seconds
-        cells[-1] += 1
+        cells[bisect_left(BUCKETS, seconds)] += 1
+        cells[-1] += seconds
 
 
 def _escape(value: str) -> str:
@@ -55,9 +54,10 @@ def render(**gauges: float) -> str:
         for name, histogram in sorted(_durations.items()):
             lines.append(f"# TYPE {name} histogram")
             for labels, cells in sorted(histogram.items()):
-                bounds = zip((*map(str, BUCKETS), "+Inf"), (*cells[:-2], cells[-1]), strict=True)
+                totals = list(accumulate(cells[:-1]))
+                bounds = zip((*map(str, BUCKETS), "+Inf"), totals, strict=True)
                 lines += [_line(f"{name}_bucket", (*labels, ("le", le)), value) for le, value in bounds]
-                lines += [_line(f"{name}_sum", labels, cells[-2]), _line(f"{name}_count", labels, cells[-1])]
+                lines += [_line(f"{name}_sum", labels, cells[-1]), _line(f"{name}_count", labels, totals[-1])]
     for name, value in sorted(gauges.items()):
         lines += [f"# TYPE {name} gauge", _line(name, (), value)]
     return "\n".join(lines) + "\n"

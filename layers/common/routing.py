@@ -39,8 +39,12 @@ def _in_transaction(endpoint: Endpoint, parameter: str) -> Callable[..., Awaitab
 
     @functools.wraps(endpoint)
     async def run(**values: object) -> object:
-        return await answer_in_transaction(lambda session: endpoint(**values | {parameter: session}))
+        return await answer_in_transaction(lambda session: endpoint(**values, **{parameter: session}))
 
+    # FastAPI need not know of the session: a dependency that does nothing still costs its share of a request.
+    signature = inspect.signature(endpoint)
+    others = [each for each in signature.parameters.values() if each.name != parameter]
+    run.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]  # inspect reads it
     return run
 
 

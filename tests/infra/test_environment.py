@@ -56,3 +56,9 @@ def test_another_emulator_is_taken_with_its_own_credentials() -> None:
     assert made["AWS_ENDPOINT_URL"] == "http://localstack:4566"
     assert made["AWS_ACCESS_KEY_ID"] == "a"
     assert made["AWS_DEFAULT_REGION"] == "eu-1"
+
+
+def test_another_emulator_never_gets_the_users_own_default_account() -> None:
+    made = environment(None, AWS_ENDPOINT_URL="http://localstack:4566")
+
+    assert made["AWS_ACCESS_KEY_ID"] == made["AWS_SECRET_ACCESS_KEY"] == "test"

@@ -1,5 +1,7 @@
+import asyncio
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -107,6 +109,17 @@ def test_what_is_not_text_crosses_as_base64(kind: bytes, body: bytes) -> None:
     assert made["isBase64Encoded"] is True
 
 
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """Mangum takes the thread's current loop."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()
+
+
+@pytest.mark.usefixtures("loop")
 def test_mangum_reads_the_event_as_the_request_that_was_sent() -> None:
     seen: dict[str, Any] = {}
 
@@ -118,7 +131,9 @@ def test_mangum_reads_the_event_as_the_request_that_was_sent() -> None:
         await send({"type": "http.response.body", "body": b"\x89PNG\xff"})
 
     made = event("/v1/a%20b", "x=1&x=2", [(b"cookie", b"s=1"), (b"host", b"localhost:8000")], b"\x00\x01")
-    response = from_result(json.loads(json.dumps(Mangum(app, lifespan="off")(made, None))))  # type: ignore[arg-type]
+    context: Any = None
+    result = Mangum(app, lifespan="off")(made, context)
+    response = from_result(json.loads(json.dumps(result)))
 
     assert (seen["method"], seen["path"], seen["query_string"]) == ("POST", "/v1/a b", b"x=1&x=2")
     assert seen["client"][0] == "203.0.113.7"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import leftovers
-from infra.local.home import Home, load_secrets
+from infra.local.home import Home, HomeDamaged, load_secrets
 from infra.local.state import (
     AlreadyRunning,
     HomeLock,
@@ -32,7 +32,7 @@ def stack(supervisor: Process, **children: Process) -> Stack:
 
 
 def sleeper() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # noqa: S603 - a child to watch
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 
 
 def test_a_running_stack_is_read_back(home: Home) -> None:
@@ -77,9 +77,8 @@ def test_a_broken_record_counts_as_none(home: Home, content: str) -> None:
 
 
 def test_only_one_supervisor_holds_a_home(home: Home) -> None:
-    with HomeLock(home):
-        with pytest.raises(AlreadyRunning), HomeLock(home):
-            pass
+    with HomeLock(home), pytest.raises(AlreadyRunning), HomeLock(home):
+        pass
     with HomeLock(home):
         pass
 
@@ -87,11 +86,13 @@ def test_only_one_supervisor_holds_a_home(home: Home) -> None:
 def test_what_a_killed_supervisor_left_is_ended(home: Home) -> None:
     supervisor, child = sleeper(), sleeper()
     write_stack(home, stack(Process.of(supervisor.pid), jobs=Process.of(child.pid)))
+    left = Process.of(child.pid)
     supervisor.kill()
     supervisor.wait()
 
     assert leftovers.clear(home) == ["jobs"]
-    assert child.wait(5) == -signal.SIGTERM
+    assert not left.alive()
+    child.wait()
     assert not home.stack_file.exists()
 
 
@@ -111,3 +112,10 @@ def test_secrets_are_made_once_and_are_readable_by_their_owner_alone(home: Home)
 
     assert load_secrets(home) == made
     assert home.secrets_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_damaged_secrets_are_one_sentence(home: Home) -> None:
+    home.secrets_file.write_text("{")
+
+    with pytest.raises(HomeDamaged, match=r"secrets\.json cannot be read"):
+        load_secrets(home)

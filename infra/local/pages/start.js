@@ -1,6 +1,6 @@
 import { element, getJson, show } from "./common.js";
 
-const INTERVAL = 10_000;
+const INTERVAL = 15_000;
 
 function row(name, state, label, note) {
   return element("tr", {},
@@ -68,4 +68,5 @@ async function refresh() {
 }
 
 await refresh();
-setInterval(refresh, INTERVAL);
+// Nobody looks at a hidden page, and each look is a line in the log.
+setInterval(() => document.hidden || refresh(), INTERVAL);

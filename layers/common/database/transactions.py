@@ -103,11 +103,21 @@ class Database:
         if gate is None:
             gate = self._gates.setdefault(loop, asyncio.Semaphore(self.size))
         await self._enter(gate)
-        call = contextvars.copy_context().run
-        future = loop.run_in_executor(self._threads, call, self.transaction, work)
-        # The place is free when the thread is, also where the caller has been cancelled in between.
-        future.add_done_callback(lambda _: gate.release())
-        return await asyncio.shield(future)
+        future = self._threads.submit(contextvars.copy_context().run, self.transaction, work)
+        try:
+            result = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            # The place is free when the thread is, and that one may be at work still.
+            if not future.cancel():
+                future.add_done_callback(lambda _: loop.call_soon_threadsafe(gate.release))
+            else:
+                gate.release()
+            raise
+        except BaseException:
+            gate.release()
+            raise
+        gate.release()
+        return result
 
     async def _enter(self, gate: asyncio.Semaphore) -> None:
         if not gate.locked():
