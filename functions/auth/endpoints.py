@@ -76,6 +76,7 @@ async def login(body: SignIn) -> Tokens:
     "/refresh",
     operation_id="refresh",
     summary="Get the next tokens",
+    dependencies=[limited(limits.REFRESH)],
     responses=problems(*_BODY, sign_in.InvalidRefreshToken),
 )
 def refresh(body: Refresh, db: Db) -> Tokens:

@@ -109,6 +109,7 @@ async def _password(form: TokenRequest) -> Tokens:
 async def _refresh(form: TokenRequest) -> Tokens:
     if not form.refresh_token:
         raise InvalidRequest("refresh_token is missing.")
+    await limits.check_refresh()
     try:
         return await in_transaction(lambda session: sign_in.refresh(session, form.refresh_token))
     except sign_in.InvalidRefreshToken as refusal:

@@ -14,6 +14,11 @@ SIGN_IN_ACCOUNT = Limit("sign-in-account", quota=20, seconds=600)
 REFRESH = Limit("refresh", quota=1200, seconds=60)
 
 
+async def check_refresh() -> None:
+    """Count one refresh for the client's address."""
+    await check_limits((REFRESH, address_block(current_context().client_address)))
+
+
 async def check_sign_in(email: str) -> None:
     """Count one attempt for the client's address and one for the account, whether or not it exists."""
     account = hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,11 +6,12 @@ import urllib.request
 from typing import Any, Final
 
 from common.errors import Unavailable
+from common.functions import FUNCTIONS
 from common.health import Probe, ProbeFailed, run_probes
 from common.settings import get_settings
 from functions.health.schemas import Readiness
 
-FUNCTIONS: Final = ("auth", "users", "worker")
+OTHERS: Final = tuple(name for name in FUNCTIONS if name != "health")
 _SECONDS: Final = 1.8
 
 
@@ -88,7 +89,7 @@ SHARED: Final = (
 
 async def readiness() -> Readiness:
     """All probes at once. Raises Unavailable, with the report, where nothing useful works."""
-    functions = [_function(name) for name in FUNCTIONS]
+    functions = [_function(name) for name in OTHERS]
     report = await run_probes([*SHARED, *functions])
     parts, answers = report.probes[: len(SHARED)], report.probes[len(SHARED) :]
     all_down = all(answer.state == "failed" for answer in answers)

@@ -143,7 +143,7 @@ def main() -> None:
     feeds = [feed for function in discovery.functions() if (feed := _feed(function)) is not None]
     for feed in feeds:
         threading.Thread(target=feed.run, daemon=True).start()
-    print(f"[info     ] feeding the job handlers of {len(feeds)} functions", flush=True)
+    print(f"[info     ] feeding the job handlers: {", ".join(sorted(feeds))}", flush=True)
     stopping.wait()
     for feed in feeds:
         feed.stop()

@@ -201,6 +201,6 @@ def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
             "instance": "/v1/…",
             "code": kind.code,
             "request_id": "01890a5d-ac96-774b-bcce-b302099a8057",
-        }
+        } | kind().members
         entry["content"]["application/problem+json"]["examples"][kind.code] = {"value": example}
     return responses

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from common.schemas import ResponseModel
 
 PROBE_SECONDS: Final = 2.0
 
@@ -29,7 +31,7 @@ class Probe:
     essential: bool = True
 
 
-class ProbeReport(BaseModel):
+class ProbeReport(ResponseModel):
     """What one probe found."""
 
     name: str = Field(examples=["database"])
@@ -39,7 +41,7 @@ class ProbeReport(BaseModel):
     hint: str = Field("", description="What to do about it.", examples=[""])
 
 
-class HealthReport(BaseModel):
+class HealthReport(ResponseModel):
     """`unavailable` where nothing useful works, `degraded` where something does not."""
 
     state: Literal["ok", "degraded", "unavailable"]

@@ -16,13 +16,14 @@ from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.context import current_context
 from common.encryption import keyed_digest
 from common.errors import BadRequest
+from common.schemas import ResponseModel
 
 MAX_LIMIT: Final = 100
 _TAG_BYTES: Final = 16
@@ -55,11 +56,13 @@ async def _page(
 PageQuery = Annotated[PageParameters, Depends(_page)]
 
 
-class Page[Item](BaseModel):
+class Page[Item](ResponseModel):
     """One page of a list."""
 
     items: list[Item]
-    next_cursor: str | None = Field(description="Of the page after this one; null on the last.")
+    next_cursor: str | None = Field(
+        description="Of the page after this one; null on the last.", examples=["ZXhhbXBsZQ…"]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class RequestModel(BaseModel):
 class ResponseModel(BaseModel):
     """The body of a response."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # A member with a default is always present in an answer: typed clients may rely on it.
+    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class Message(ResponseModel):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.support.transports import FUNCTIONS
+from common.functions import FUNCTIONS
 from tests.support.world import PASSWORD, World
 
 type Call = Callable[[httpx.Client, World], httpx.Response]

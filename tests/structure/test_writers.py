@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -51,6 +52,7 @@ def _written(source: Source) -> Iterator[str]:
             yield from (table for table in IN_SQL.findall(node.value) if table in TABLES)
 
 
+@cache
 def _writers() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {table: set() for table in TABLES}
     for source in sources("functions", "layers"):

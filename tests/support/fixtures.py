@@ -22,6 +22,10 @@ ENVIRONMENT = {
     "QUEUES": "false",
     "RATE_LIMITS": "false",
     "LOG_FORMAT": "json",
+    # Nothing is there unless a test starts it, and nothing beyond loopback is asked.
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "OLLAMA_URL": "http://127.0.0.1:1",
+    "INTERNAL_URL": "http://127.0.0.1:1",
 }
 
 

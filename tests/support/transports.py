@@ -13,9 +13,9 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from common.functions import FUNCTIONS
 from infra.local import function_url
 
-FUNCTIONS: Final = ("auth", "users", "health", "worker")
 PEER: Final = "203.0.113.7"
 
 
@@ -32,7 +32,7 @@ def function_module(path: str) -> FunctionModule | None:
     if len(parts) < 3 or parts[1] != "v1" or parts[2] not in FUNCTIONS:
         return None
     module: Any = import_module(f"functions.{parts[2]}.app")
-    return module  # type: ignore[no-any-return]
+    return module  # type: ignore[no-any-return]  # a module has no type of its own
 
 
 async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +109,7 @@ def uvicorn_server(app: ASGIApp = dispatch) -> Iterator[str]:
         await startup(sockets)
         started.set()
 
-    server.startup = tell_when_started  # type: ignore[method-assign]
+    server.startup = tell_when_started  # type: ignore[method-assign]  # uvicorn has no event for it
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     assert started.wait(30)

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-FUNCTIONS: Final = ("auth", "users", "health", "worker")
+from common.functions import FUNCTIONS
+
+__all__ = ["ALL", "FUNCTIONS", "OWNERSHIP", "Ownership"]
+
 ALL: Final = frozenset(FUNCTIONS)
 
 

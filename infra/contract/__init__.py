@@ -1,0 +1,1 @@
+"""What clients rely on: the OpenAPI documents, how they may change, and what `changes.md` says about it."""
