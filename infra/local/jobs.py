@@ -36,7 +36,7 @@ class Feed:
     """One function's events, one after the other, until it is told to stop."""
 
     def __init__(self, function: discovery.Function, handler: Handler) -> None:
-        self._name = function.name
+        self.name = function.name
         self._handler = handler
         self._queue_name = os.environ["QUEUE_PREFIX"] + function.name
         self._stop = threading.Event()
@@ -51,7 +51,7 @@ class Feed:
         while not self._stop.is_set():
             if time.monotonic() >= self._next_tick:
                 self._next_tick = time.monotonic() + SCHEDULE_SECONDS
-                self._call(schedule_event(self._name))
+                self._call(schedule_event(self.name))
             with self._reporting():
                 self._deliver(sqs)
 
@@ -86,9 +86,9 @@ class Feed:
         """What the handler returned, or `RAISED`."""
         self._idle.clear()
         try:
-            return self._handler(event, LambdaContext(f"lambkin-{self._name}-jobs", timeout=60.0))
+            return self._handler(event, LambdaContext(f"lambkin-{self.name}-jobs", timeout=60.0))
         except Exception:  # noqa: BLE001 - Lambda's retry takes whatever a handler raises
-            print(f"[error    ] the job handler of {self._name} raised\n{traceback.format_exc()}", flush=True)
+            print(f"[error    ] the job handler of {self.name} raised\n{traceback.format_exc()}", flush=True)
             return RAISED
         finally:
             self._idle.set()
@@ -143,7 +143,8 @@ def main() -> None:
     feeds = [feed for function in discovery.functions() if (feed := _feed(function)) is not None]
     for feed in feeds:
         threading.Thread(target=feed.run, daemon=True).start()
-    print(f"[info     ] feeding the job handlers: {", ".join(sorted(feeds))}", flush=True)
+    names = ", ".join(feed.name for feed in feeds)
+    print(f"[info     ] feeding the job handlers of {names}", flush=True)
     stopping.wait()
     for feed in feeds:
         feed.stop()
