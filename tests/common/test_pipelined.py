@@ -63,15 +63,22 @@ def dbapi(module: Any, url: str) -> Any:  # pg8000 ships no types
     return module.connect(**make_url(url).translate_connect_args(username="user"), ssl_context=False)
 
 
+@pytest.fixture(scope="session")
+def pg8000_url(database_url: str) -> str:
+    """The worker's database through pg8000, whatever driver the run is for."""
+    url = make_url(database_url).set(drivername="postgresql+pg8000")
+    return url.render_as_string(hide_password=False)
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    with an_engine(database_url) as engine:
+def engine(pg8000_url: str) -> Iterator[Engine]:
+    with an_engine(pg8000_url) as engine:
         yield engine
 
 
 @pytest.fixture
-def cursor(database_url: str) -> Iterator[Any]:
-    with closing(dbapi(pipelined, database_url)) as connection:
+def cursor(pg8000_url: str) -> Iterator[Any]:
+    with closing(dbapi(pipelined, pg8000_url)) as connection:
         yield connection.cursor()
 
 
@@ -90,9 +97,9 @@ def _tables(engine: Engine) -> Iterator[None]:
 
 
 @pytest.fixture
-def count(database_url: str) -> Iterator[Callable[..., int]]:
+def count(pg8000_url: str) -> Iterator[Callable[..., int]]:
     """Runs work on an engine whose first connection is open, returns its round trips."""
-    url = make_url(database_url)
+    url = make_url(pg8000_url)
     with CountingProxy(url) as proxy, ThreadPoolExecutor(1) as pool:
         pool.submit(proxy.serve_forever, 0.01)
 
@@ -171,9 +178,9 @@ def test_executemany_sends_many_rows_a_round_trip(count: Callable[..., int], eng
     ],
 )
 def test_errors_are_those_of_pg8000(
-    database_url: str, engine: Engine, statement: str, parameters: tuple[object, ...]
+    pg8000_url: str, engine: Engine, statement: str, parameters: tuple[object, ...]
 ) -> None:
-    with an_engine(database_url, legacy) as plain:
+    with an_engine(pg8000_url, legacy) as plain:
         expected, error = (fails(which, statement, parameters) for which in (plain, engine))
     assert (type(error), type(error.orig)) == (type(expected), type(expected.orig))
     assert str(error.orig) == str(expected.orig)
@@ -217,8 +224,8 @@ def test_a_constraint_that_fails_at_commit_is_an_integrity_error(engine: Engine)
 
 
 @pytest.mark.parametrize("ping", [False, True])
-def test_a_session_ended_by_the_server_is_a_disconnect(database_url: str, engine: Engine, ping: bool) -> None:  # noqa: FBT001  # a parameter
-    with an_engine(database_url, pool_size=1, pool_pre_ping=ping) as victim:
+def test_a_session_ended_by_the_server_is_a_disconnect(pg8000_url: str, engine: Engine, ping: bool) -> None:  # noqa: FBT001  # a parameter
+    with an_engine(pg8000_url, pool_size=1, pool_pre_ping=ping) as victim:
         with victim.connect() as connection:
             pid = connection.execute(text("select pg_backend_pid()")).scalar()
         with engine.connect() as connection:
@@ -238,8 +245,8 @@ def test_a_statement_cut_off_in_mid_reply_is_a_disconnect(engine: Engine) -> Non
     read_one(engine)
 
 
-def test_a_timeout_never_leaves_its_reply_to_the_next_statement(database_url: str) -> None:
-    with an_engine(database_url, pool_size=1, connect_args={"timeout": 0.3}) as engine:
+def test_a_timeout_never_leaves_its_reply_to_the_next_statement(pg8000_url: str) -> None:
+    with an_engine(pg8000_url, pool_size=1, connect_args={"timeout": 0.3}) as engine:
         with engine.connect() as connection, pytest.raises(exc.InterfaceError) as caught:
             connection.execute(text("select 1 from pg_sleep(0.6)"))
         assert caught.value.connection_invalidated
@@ -249,12 +256,12 @@ def test_a_timeout_never_leaves_its_reply_to_the_next_statement(database_url: st
 
 @pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])
 def test_an_exception_in_mid_reply_closes_the_connection(
-    database_url: str, interruption: type[BaseException]
+    pg8000_url: str, interruption: type[BaseException]
 ) -> None:
     def interrupt(_text: str) -> None:
         raise interruption
 
-    connection = dbapi(pipelined, database_url)
+    connection = dbapi(pipelined, pg8000_url)
     connection.register_in_adapter(legacy.INTEGER, interrupt)
     with pytest.raises(interruption):
         connection.cursor().execute("select %s::int", (1,))
@@ -294,9 +301,9 @@ VALUES: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Europe/Amsterdam"])
-def test_values_arrive_as_through_pg8000(database_url: str, zone: str) -> None:
+def test_values_arrive_as_through_pg8000(pg8000_url: str, zone: str) -> None:
     def answers(module: object) -> list[object]:
-        with closing(dbapi(module, database_url)) as connection:
+        with closing(dbapi(module, pg8000_url)) as connection:
             cursor = connection.cursor()
             cursor.execute("create type pipelined_mood as enum ('fine')")
             cursor.execute(f"set local time zone '{zone}'")
@@ -365,8 +372,8 @@ def test_isolation_levels_and_access_modes_hold(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("ping", [False, True])
-def test_autocommit_commits_each_statement(database_url: str, ping: bool) -> None:  # noqa: FBT001  # a parameter
-    with an_engine(database_url, pool_pre_ping=ping, pool_size=1) as engine:
+def test_autocommit_commits_each_statement(pg8000_url: str, ping: bool) -> None:  # noqa: FBT001  # a parameter
+    with an_engine(pg8000_url, pool_pre_ping=ping, pool_size=1) as engine:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(ADD, [{"id": 1, "note": "one"}, {"id": 2, "note": "two"}])
         with engine.connect() as connection:
@@ -387,14 +394,14 @@ def test_savepoints_server_side_cursors_and_two_phase_transactions_work(engine: 
         assert connection.execute(READ, {"id": 1}).scalar() == "kept"
 
 
-def test_parallel_transactions_each_read_their_own_value(database_url: str) -> None:
+def test_parallel_transactions_each_read_their_own_value(pg8000_url: str) -> None:
     def work(engine: Engine, worker: int) -> None:
         for row in range(worker * 1000, worker * 1000 + 100):
             with engine.begin() as connection:
                 connection.execute(ADD, {"id": row, "note": f"of {row}"})
                 assert connection.execute(READ, {"id": row}).scalar() == f"of {row}"
 
-    with an_engine(database_url, pool_size=4, max_overflow=0) as engine, ThreadPoolExecutor(8) as pool:
+    with an_engine(pg8000_url, pool_size=4, max_overflow=0) as engine, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda worker: work(engine, worker), range(8)))
         with engine.connect() as connection:
             assert connection.execute(text("select count(*) from pipelined_rows")).scalar() == 800

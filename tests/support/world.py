@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 
 from common import accounts
 from common.context import RequestContext, enter_context
+from common.database.engine import build_engine
 from common.encryption import decrypt
 from common.models import User
 from functions.auth import repository, sign_in
@@ -49,7 +50,7 @@ class World:
     """Reads and writes the database as its owner, behind the functions' backs."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine = create_engine(database_url, connect_args={"ssl_context": False})
+        self.engine = build_engine(make_url(database_url), "tests", pool_size=5)
         self._password_hash = Passwords()._hasher.hash(PASSWORD)
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
