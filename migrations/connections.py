@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
-from common.database.engine import connect_arguments
+from common.database.engine import Timeouts, connect_arguments
 from common.database.roles import ROLE_PREFIX
 from common.settings import get_settings
 from migrations.errors import DatabaseUnreachable, MigrationError
@@ -31,11 +31,10 @@ def owner_url(database_url: str) -> URL:
 
 def owner_engine(url: URL) -> Engine:
     """An engine without a pool, with the timeouts of migrations in place of those of requests."""
-    settings = get_settings().model_copy(
-        update={"database_lock_seconds": LOCK_SECONDS, "database_statement_seconds": STATEMENT_SECONDS}
-    )
+    connect_seconds = get_settings().database_connect_seconds
+    timeouts = Timeouts(connect=connect_seconds, statement=STATEMENT_SECONDS, lock=LOCK_SECONDS)
     engine = create_engine(
-        url, poolclass=NullPool, connect_args=connect_arguments(url, settings, APPLICATION)
+        url, poolclass=NullPool, connect_args=connect_arguments(url, APPLICATION, timeouts)
     )
     event.listen(engine, "connect", _outlast_statements)
     if url.get_driver_name() == "pg8000":

@@ -39,9 +39,11 @@ async def register(body: Registration) -> Message:
     The answer is the same in both cases.
     """
     password_hash = await get_passwords().hash(body.password)
+    may_mail = await limits.may_mail(body.email)
 
     def work(session: Db) -> Message:
-        registration.register(session, body.email, body.name, password_hash)
+        if may_mail:
+            registration.register(session, body.email, body.name, password_hash)
         return Message(message=_REGISTERED)
 
     return await answer_in_transaction(work)

@@ -34,7 +34,8 @@ def register(session: Session, email: str, name: str, password_hash: str) -> Non
     registration, which counts only if this link is the one that is clicked.
     """
     created = accounts.create_account(session, email, name=name)
-    account = created or accounts.find_account(session, email)
+    # Held, so that no link is made for an account that is being verified at this moment.
+    account = created or accounts.find_account(session, email, hold=True)
     if account is None or account.email_verified_at is not None:
         _notify_owner(session, account, email)
         return
@@ -48,7 +49,7 @@ def _mail_link(session: Session, account: User, name: str, password_hash: str) -
     settings = get_settings()
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     lifetime = timedelta(hours=settings.verification_hours)
-    repository.add_verification(session, account.id, _digest(token), password_hash, lifetime)
+    repository.add_verification(session, account.id, _digest(token), password_hash, name, lifetime)
     link = f"{settings.frontend_url}/verify-email?token={token}"
     values = {"name": name, "link": link, "hours": settings.verification_hours}
     send_mail(session, "verify_email", account.email, values)
@@ -68,13 +69,16 @@ def verify_email(session: Session, token: str) -> None:
     spent = repository.spend_verification(session, _digest(token))
     if spent is None:
         raise InvalidLink
+    account = accounts.hold_account(session, spent.user_id)
+    if account is None or account.email_verified_at is not None:
+        raise InvalidLink
     repository.spend_other_verifications(session, spent.user_id)
     if spent.password_hash is not None and repository.set_password(
         session, spent.user_id, spent.password_hash
     ):
         # Whoever signed in with the password of another registration may not be the owner of the address.
         accounts.revoke_sessions(session, "email_verified", user_id=spent.user_id)
-    accounts.change_account(session, spent.user_id, {"email_verified_at": now()})
+    accounts.change_account(session, spent.user_id, {"email_verified_at": now(), "name": spent.name or ""})
     current_context().user_id = spent.user_id
     audit.record(session, "account.email_verified", subject_id=spent.user_id)
 

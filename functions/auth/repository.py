@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from common.database import AnyRow
 from common.models import OneTimeToken, Password, RefreshToken, SigningKey, SigningSecret, User
 from common.models import Session as SignIn
+from common.settings import get_settings
 
 VERIFY_EMAIL: Final = "verify_email"
 _SIGNING_KEYS_LOCK: Final = 0x6C616D626B657973
@@ -22,6 +23,17 @@ def credentials(session: Session, email: str) -> AnyRow | None:
         select(User.id, User.role, User.state, User.email_verified_at, Password.hash)
         .join(Password, Password.user_id == User.id, isouter=True)
         .where(User.email == email)
+    )
+    return session.execute(statement).first()
+
+
+def held_credentials(session: Session, user_id: UUID) -> AnyRow | None:
+    """The same for an account with a password, held against changes until the transaction ends."""
+    statement = (
+        select(User.id, User.role, User.state, User.email_verified_at, Password.hash)
+        .join(Password, Password.user_id == User.id)
+        .where(User.id == user_id)
+        .with_for_update(read=True)
     )
     return session.execute(statement).first()
 
@@ -44,7 +56,7 @@ def rehash_password(session: Session, user_id: UUID, old_hash: str, new_hash: st
 
 
 def add_verification(
-    session: Session, user_id: UUID, digest: bytes, password_hash: str, lifetime: timedelta
+    session: Session, user_id: UUID, digest: bytes, password_hash: str, name: str, lifetime: timedelta
 ) -> None:
     """Remember what a mailed verification link carries."""
     session.execute(
@@ -53,6 +65,7 @@ def add_verification(
             user_id=user_id,
             purpose=VERIFY_EMAIL,
             password_hash=password_hash,
+            name=name,
             expires_at=func.now() + lifetime,
         )
     )
@@ -66,7 +79,8 @@ def spend_verification(session: Session, digest: bytes) -> AnyRow | None:
         .where(OneTimeToken.spent_at.is_(None), OneTimeToken.expires_at > func.now())
         .values(spent_at=func.now())
     )
-    return session.execute(statement.returning(OneTimeToken.user_id, OneTimeToken.password_hash)).first()
+    columns = (OneTimeToken.user_id, OneTimeToken.password_hash, OneTimeToken.name)
+    return session.execute(statement.returning(*columns)).first()
 
 
 def spend_other_verifications(session: Session, user_id: UUID) -> None:
@@ -111,6 +125,10 @@ _ROTATE: Final = text("""
         update refresh_tokens set rotated_at = clock_timestamp(), successor = :sealed
         where digest = :digest and rotated_at is null
         returning session_id
+    ), forgotten as (
+        update refresh_tokens set successor = null from rotated
+        where refresh_tokens.session_id = rotated.session_id and successor is not null
+          and rotated_at < clock_timestamp() - make_interval(secs => :grace)
     ), seen as (
         update sessions set last_seen_at = now(), expires_at = now() + make_interval(days => :days)
         from rotated where sessions.id = rotated.session_id
@@ -121,9 +139,19 @@ _ROTATE: Final = text("""
 """)
 
 
-def rotate_refresh_token(session: Session, digest: bytes, successor: bytes, sealed: bytes, days: int) -> bool:
-    """Replace a token by its successor; False where another request has just done so."""
-    parameters = {"digest": digest, "successor": successor, "sealed": sealed, "days": days}
+def rotate_refresh_token(session: Session, digest: bytes, successor: bytes, sealed: bytes) -> bool:
+    """Replace a token by its successor; False where another request has just done so.
+
+    The successors of tokens whose grace is over are erased.
+    """
+    settings = get_settings()
+    parameters = {
+        "digest": digest,
+        "successor": successor,
+        "sealed": sealed,
+        "days": settings.refresh_token_days,
+        "grace": settings.refresh_grace_seconds,
+    }
     return session.execute(_ROTATE, parameters).first() is not None
 
 

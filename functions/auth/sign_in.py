@@ -87,8 +87,10 @@ async def sign_in(email: str, password: str) -> Tokens:
 
 def _credentials(session: Session, email: str) -> _Credentials | None:
     row = repository.credentials(session, email)
-    if row is None:
-        return None
+    return None if row is None else _from_row(row)
+
+
+def _from_row(row: AnyRow) -> _Credentials:
     return _Credentials(row.id, row.role, row.state, row.email_verified_at is not None, row.hash)
 
 
@@ -98,7 +100,13 @@ def _refuse(session: Session, found: _Credentials | None, refusal: AppError) -> 
     raise refusal
 
 
-def _accept(session: Session, found: _Credentials, rehashed: str | None) -> Tokens:
+def _accept(session: Session, verified: _Credentials, rehashed: str | None) -> Tokens:
+    # While the password was hashed, the account may have been disabled or deleted, or its password changed:
+    # what counts is what is there now, and it is held until the session is committed.
+    row = repository.held_credentials(session, verified.user_id)
+    if row is None or row.hash != verified.password_hash:
+        return _refuse(session, None if row is None else verified, InvalidCredentials())
+    found = _from_row(row)
     if found.state != "active":
         return _refuse(session, found, AccountDisabled())
     if not found.verified and get_settings().require_verified_email:
@@ -136,8 +144,7 @@ def refresh(session: Session, token: str) -> Tokens:
     if row.rotated_at is None:
         successor = _new_token()
         sealed = seal(successor.encode(), token.encode(), _SUCCESSOR)
-        days = get_settings().refresh_token_days
-        if repository.rotate_refresh_token(session, digest, _digest(successor), sealed, days):
+        if repository.rotate_refresh_token(session, digest, _digest(successor), sealed):
             return _tokens(session, row.user_id, row.session_id, row.role, successor)
         row = repository.refresh_token(session, digest)
     return _repeat(session, row, token)

@@ -1,6 +1,5 @@
 """Signing access tokens: the keys in the database, the private halves encrypted."""
 
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
 from common.access import ALGORITHM
+from common.database.transactions import after_commit
 from common.encryption import decrypt, encrypt
 from common.ids import new_id
 from common.permissions import permissions_of
@@ -35,17 +35,26 @@ class _Current:
     def __init__(self) -> None:
         self.pair: SigningKeyPair | None = None
         self.read_at = 0.0
-        self.lock = threading.Lock()
 
     def get(self, session: Session) -> SigningKeyPair:
         pair = self.pair
         if pair is not None and time.monotonic() - self.read_at < _REMEMBERED_SECONDS:
             return pair
-        with self.lock:
-            if self.pair is None or time.monotonic() - self.read_at >= _REMEMBERED_SECONDS:
-                self.pair = _read_or_create(session)
-                self.read_at = time.monotonic()
-            return self.pair
+        # Several threads may read at once: that costs less than a lock held while Postgres is asked.
+        found = repository.newest_signing_key(session)
+        if found is not None:
+            pair = _open(*found)
+            self.keep(pair)
+            return pair
+        # Two first sign-ins at the same moment must agree on one key.
+        repository.lock_signing_keys(session)
+        pair = _open(*(repository.newest_signing_key(session) or _create(session)))
+        # A key of a transaction that is rolled back must sign nothing.
+        after_commit(session, lambda: self.keep(pair))
+        return pair
+
+    def keep(self, pair: SigningKeyPair) -> None:
+        self.pair, self.read_at = pair, time.monotonic()
 
 
 _current = _Current()
@@ -55,13 +64,7 @@ def _context(key_id: UUID) -> str:
     return f"signing-key:{key_id}"
 
 
-def _read_or_create(session: Session) -> SigningKeyPair:
-    found = repository.newest_signing_key(session)
-    if found is None:
-        # Two first sign-ins at the same moment must agree on one key.
-        repository.lock_signing_keys(session)
-        found = repository.newest_signing_key(session) or _create(session)
-    key_id, ciphertext = found
+def _open(key_id: UUID, ciphertext: str) -> SigningKeyPair:
     raw = decrypt(ciphertext, _context(key_id))
     return SigningKeyPair(str(key_id), Ed25519PrivateKey.from_private_bytes(raw))
 

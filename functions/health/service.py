@@ -3,11 +3,12 @@
 import json
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any, Final
 
 from common.errors import Unavailable
 from common.functions import FUNCTIONS
-from common.health import Probe, ProbeFailed, run_probes
+from common.health import Probe, ProbeFailed, Prober
 from common.settings import get_settings
 from functions.health.schemas import Readiness
 
@@ -56,20 +57,19 @@ def _mail() -> None:
 
 def _ollama() -> None:
     status, _ = _get(f"{get_settings().ollama_url}/api/version")
-    if status != 200:
+    if status != HTTPStatus.OK:
         raise ProbeFailed(f"It answers with status {status}.")
 
 
 def _function(name: str) -> Probe:
-    settings = get_settings()
-    base = settings.function_urls.get(name, settings.internal_url).rstrip("/")
-
     def check() -> None:
+        settings = get_settings()
+        base = settings.function_urls.get(name, settings.internal_url).rstrip("/")
         status, _ = _get(f"{base}/v1/{name}/readyz")
-        if status != 200:
-            raise ProbeFailed(f"/v1/{name}/readyz answers with status {status}.")
+        if status != HTTPStatus.OK:
+            raise ProbeFailed(f"{base}/v1/{name}/readyz answers with status {status}.")
 
-    return Probe(name, check, f"See the log of {name}; is {base} the address at which it answers?")
+    return Probe(name, check, f"See the log of {name}. Its address is from INTERNAL_URL or FUNCTION_URLS.")
 
 
 SHARED: Final = (
@@ -87,10 +87,12 @@ SHARED: Final = (
 )
 
 
+_prober: Final = Prober([*SHARED, *(_function(name) for name in OTHERS)])
+
+
 async def readiness() -> Readiness:
-    """All probes at once. Raises Unavailable, with the report, where nothing useful works."""
-    functions = [_function(name) for name in OTHERS]
-    report = await run_probes([*SHARED, *functions])
+    """What all probes found. Raises Unavailable, with the report, where nothing useful works."""
+    report = await _prober.report()
     parts, answers = report.probes[: len(SHARED)], report.probes[len(SHARED) :]
     all_down = all(answer.state == "failed" for answer in answers)
     database_down = parts[0].state == "failed"

@@ -50,7 +50,9 @@ def change_own_profile(
     }
     if not changes:
         return _read(account)
-    changed = accounts.change_account(session, user.user_id, changes, version=account.version)
+    # `*` means any version, also one that is made at this moment.
+    version = None if (if_match or "").strip() == "*" else account.version
+    changed = accounts.change_account(session, user.user_id, changes, version=version)
     if changed is None:
         # Another request changed it between the two statements.
         raise PreconditionFailed

@@ -4,7 +4,6 @@
 with that permission in its scope.
 """
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -21,6 +20,7 @@ from sqlalchemy.orm import Session
 from common.context import current_context
 from common.database.transactions import in_transaction
 from common.errors import Forbidden, Unauthenticated
+from common.ids import made_at
 from common.models import SigningKey
 from common.permissions import ADMIN
 from common.settings import get_settings
@@ -28,6 +28,7 @@ from common.settings import get_settings
 ALGORITHM: Final = "EdDSA"
 _REQUIRED_CLAIMS: Final = ["iss", "aud", "sub", "sid", "scope", "iat", "exp", "jti"]
 _UNKNOWN_KEY_SECONDS: Final = 30.0
+_YOUNG_KEY_SECONDS: Final = 1.0
 _KEYS_SECONDS: Final = 600.0
 _LEEWAY_SECONDS: Final = 5
 _REMEMBERED: Final = 4096
@@ -64,28 +65,38 @@ class VerificationKeys:
         """Nothing is read before the first token."""
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._read_at = -_KEYS_SECONDS
-        self._lock = threading.Lock()
+        self._read_clock = 0.0
 
     def needs_reading(self, kid: str) -> bool:
-        """Whether the keys in memory may not be enough for `kid`."""
+        """Whether the keys in memory may not be enough for `kid`.
+
+        A key's id tells when it was made: one that claims to be younger than what is in memory is looked up
+        within a second, so that no stream of unknown keys can hide a new one for long.
+        """
         age = time.monotonic() - self._read_at
-        return age > _KEYS_SECONDS or (kid not in self._keys and age > _UNKNOWN_KEY_SECONDS)
+        if age > _KEYS_SECONDS or kid in self._keys:
+            return age > _KEYS_SECONDS
+        wait = _YOUNG_KEY_SECONDS if made_at(kid) >= self._read_clock - 1 else _UNKNOWN_KEY_SECONDS
+        return age > wait
 
     def get(self, kid: str) -> Ed25519PublicKey | None:
         """The key from memory."""
         return self._keys.get(kid)
 
     def read(self, session: Session, kid: str) -> None:
-        """Read all keys, unless another thread has done so meanwhile."""
-        with self._lock:
-            if not self.needs_reading(kid):
-                return
-            current = or_(
-                SigningKey.retired_at.is_(None), SigningKey.retired_at > text("now() - interval '1 day'")
-            )
-            rows = session.execute(select(SigningKey.id, SigningKey.public_key).where(current)).all()
-            self._keys = {str(row.id): Ed25519PublicKey.from_public_bytes(row.public_key) for row in rows}
-            self._read_at = time.monotonic()
+        """Read all keys, unless another thread has done so meanwhile.
+
+        Several may read at the same moment: that costs less than a lock held while Postgres is asked.
+        """
+        if not self.needs_reading(kid):
+            return
+        current = or_(
+            SigningKey.retired_at.is_(None), SigningKey.retired_at > text("now() - interval '1 day'")
+        )
+        rows = session.execute(select(SigningKey.id, SigningKey.public_key).where(current)).all()
+        self._keys = {str(row.id): Ed25519PublicKey.from_public_bytes(row.public_key) for row in rows}
+        self._read_at = time.monotonic()
+        self._read_clock = time.time()
 
     def forget(self) -> None:
         """Read again at the next token: for tests and after a rotation in this process."""
@@ -161,7 +172,9 @@ class AccessToken(SecurityBase):
 
     async def __call__(self, request: Request) -> Principal:
         """Raises Unauthenticated, InvalidToken, with the challenge that RFC 6750 wants."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.getlist("authorization")
+        # Of two, a proxy may look at one and we at the other.
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated(headers={"WWW-Authenticate": "Bearer"})
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -14,12 +14,16 @@ from common.context import current_context
 from common.ids import new_id
 from common.models import Session, User
 
-_BY_EMAIL: Final = select(User)
+
+def find_account(session: DatabaseSession, email: str, *, hold: bool = False) -> User | None:
+    """The account with this normalised address; with `hold`, nobody changes it until the transaction ends."""
+    statement = select(User).where(User.email == email)
+    return session.scalar(statement.with_for_update() if hold else statement)
 
 
-def find_account(session: DatabaseSession, email: str) -> User | None:
-    """The account with this normalised address."""
-    return session.scalar(_BY_EMAIL.where(User.email == email))
+def hold_account(session: DatabaseSession, user_id: UUID) -> User | None:
+    """The account, which nobody changes until the transaction ends."""
+    return session.scalar(select(User).where(User.id == user_id).with_for_update())
 
 
 def create_account(

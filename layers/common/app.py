@@ -6,16 +6,19 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from common import metrics
+from common.client_address import is_public
+from common.context import current_context
 from common.edge import Edge
-from common.errors import Problem, Unavailable, problems
-from common.health import HealthReport, Probe, run_probes
+from common.errors import BadRequest, NotFound, Problem, Unavailable, problems
+from common.health import HealthReport, Probe, Prober
 from common.logs import configure_logs
-from common.problems import install_problem_handlers
+from common.problems import install_problem_handlers, problem_response
 from common.routing import Router
 from common.settings import IN_LAMBDA, get_settings, require_settings
 
@@ -29,6 +32,18 @@ class Live:
     """The process answers."""
 
     state: str = "ok"
+
+
+class _Cors(CORSMiddleware):
+    """CORS whose refused preflights are problems as well."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        refused = problem_response(BadRequest(f"{bytes(response.body).decode()}."))
+        refused.headers.update({"Vary": "Origin"})
+        return refused
 
 
 class App(FastAPI):
@@ -50,7 +65,7 @@ class App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """The edge outermost, then CORS, so that an error's answer carries both their headers."""
-        inner = CORSMiddleware(
+        inner = _Cors(
             super().build_middleware_stack(),
             allow_origins=get_settings().allowed_origins,
             allow_credentials=True,
@@ -87,6 +102,7 @@ class App(FastAPI):
 
 def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
     router = Router(prefix=f"/v1/{function}", tags=[function])
+    prober = Prober(probes)
 
     @router.get("/livez", summary="Is the process alive?", operation_id=f"{function}_livez")
     async def livez() -> Live:
@@ -101,7 +117,7 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
     )
     async def readyz() -> HealthReport:
         """Probe what this function needs; 503 where something essential does not answer."""
-        report = await run_probes(probes)
+        report = await prober.report()
         if report.state == "unavailable":
             failed = [probe.model_dump() for probe in report.probes]
             raise Unavailable("Not ready.", retry_after=5, members={"probes": failed})
@@ -116,6 +132,9 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
             include_in_schema=False,
         )
         async def show_metrics() -> Response:
+            # Durations tell a stranger too much: only neighbours may scrape.
+            if is_public(current_context().client_address):
+                raise NotFound
             return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
 
     return router

@@ -38,6 +38,12 @@ def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Netwo
     return str(address)
 
 
+def is_public(address: str) -> bool:
+    """Whether an address is one of the internet's, and not of this machine or a private network."""
+    parsed = _parse(address)
+    return parsed is not None and parsed.is_global
+
+
 def address_block(address: str) -> str:
     """What limits count: an IPv4 address itself, an IPv6 address by its /64."""
     parsed = _parse(address)

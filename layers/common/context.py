@@ -15,7 +15,6 @@ class IdempotentRequest:
     key: str
     fingerprint: bytes
     digest: bytes = b""
-    answered: bool = False
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ _SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
@@ -44,12 +45,18 @@ class Edge:
             return
         context = self._open(scope)
         status = 0
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            # RFC 9110, section 9.3.2: as GET, without the content. A copy, as the server looks at its own.
+            scope = {**scope, "method": "GET"}
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._complete(message["headers"], context)
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -103,7 +110,9 @@ class Edge:
     def _close(self, scope: Scope, context: RequestContext, status: int) -> None:
         seconds = time.perf_counter() - context.started
         route = getattr(scope.get("route"), "path", "") or "unmatched"
-        labels = {"function": self.function, "method": context.method, "route": str(route)}
+        # A method that nobody knows must not make a series of its own for each of its names.
+        method = context.method if context.method in _METHODS else "OTHER"
+        labels = {"function": self.function, "method": method, "route": str(route)}
         metrics.count("lambkin_requests_total", 1, status=str(status), **labels)
         metrics.observe("lambkin_request_seconds", seconds, **labels)
         write = log.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info

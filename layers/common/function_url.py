@@ -62,7 +62,7 @@ class FunctionUrlHandler:
         headers = event.get("headers") or {}
         host = headers.get("host", "")
         name, _, port = host.rpartition(":")
-        if ":" in host and (":" in name or not port.isdigit()):
+        if ":" in host and (":" in name or not (port.isascii() and port.isdecimal())):
             event["headers"] = headers | {"host": "localhost"}
 
     @staticmethod

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Literal
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
 from common.schemas import ResponseModel
 
 PROBE_SECONDS: Final = 2.0
+KEPT_SECONDS = 1.0
 
 
 class ProbeFailed(Exception):
@@ -54,35 +56,56 @@ def _describe(error: BaseException) -> str:
     return type(error).__name__
 
 
-async def _run(probe: Probe, pool: ThreadPoolExecutor) -> ProbeReport:
-    started = time.perf_counter()
-    detail = ""
-    try:
-        future = asyncio.get_running_loop().run_in_executor(pool, probe.check)
-        await asyncio.wait_for(future, PROBE_SECONDS)
-    except TimeoutError:
-        detail = f"No answer within {PROBE_SECONDS:g} s."
-    except Exception as error:  # noqa: BLE001 - whatever it is, the probe has failed
-        detail = _describe(error)
-    return ProbeReport(
-        name=probe.name,
-        state="failed" if detail else "ok",
-        latency_ms=round((time.perf_counter() - started) * 1000, 1),
-        detail=detail,
-        hint=probe.hint if detail else "",
-    )
+class Prober:
+    """Runs a set of probes all at once, each in at most PROBE_SECONDS.
 
+    Whoever asks while they run waits for the same report, and whoever asks within KEPT_SECONDS gets the last
+    one: readiness is open to everyone, and must not be a way to keep what it probes busy.
+    """
 
-async def run_probes(probes: Sequence[Probe]) -> HealthReport:
-    """Run all at once, each in at most PROBE_SECONDS."""
-    # A pool of their own: probes that hang must not take the threads that requests need.
-    pool = ThreadPoolExecutor(max_workers=max(1, len(probes)), thread_name_prefix="probe")
-    try:
-        reports = await asyncio.gather(*(_run(probe, pool) for probe in probes))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    failed = {report.name for report in reports if report.state == "failed"}
-    essential = {probe.name for probe in probes if probe.essential}
-    if failed & essential:
-        return HealthReport(state="unavailable", probes=reports)
-    return HealthReport(state="degraded" if failed else "ok", probes=reports)
+    def __init__(self, probes: Sequence[Probe]) -> None:
+        """Threads of their own: probes that hang must not take those that requests need."""
+        self.probes = tuple(probes)
+        self._threads = ThreadPoolExecutor(max(1, len(self.probes)), thread_name_prefix="probe")
+        self._running: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[HealthReport]]
+        self._running = WeakKeyDictionary()
+        self._kept: HealthReport | None = None
+        self._kept_at = 0.0
+
+    async def report(self) -> HealthReport:
+        """What was found, now or a moment ago."""
+        if self._kept is not None and time.monotonic() - self._kept_at < KEPT_SECONDS:
+            return self._kept
+        loop = asyncio.get_running_loop()
+        task = self._running.get(loop)
+        if task is None or task.done():
+            task = self._running[loop] = loop.create_task(self._probe_all())
+        return await asyncio.shield(task)
+
+    async def _probe_all(self) -> HealthReport:
+        reports = await asyncio.gather(*(self._probe(probe) for probe in self.probes))
+        failed = {report.name for report in reports if report.state == "failed"}
+        essential = {probe.name for probe in self.probes if probe.essential}
+        state: Literal["ok", "degraded", "unavailable"] = "degraded" if failed else "ok"
+        if failed & essential:
+            state = "unavailable"
+        self._kept, self._kept_at = HealthReport(state=state, probes=reports), time.monotonic()
+        return self._kept
+
+    async def _probe(self, probe: Probe) -> ProbeReport:
+        started = time.perf_counter()
+        detail = ""
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, probe.check)
+            await asyncio.wait_for(future, PROBE_SECONDS)
+        except TimeoutError:
+            detail = f"No answer within {PROBE_SECONDS:g} s."
+        except Exception as error:  # noqa: BLE001 - whatever it is, the probe has failed
+            detail = _describe(error)
+        return ProbeReport(
+            name=probe.name,
+            state="failed" if detail else "ok",
+            latency_ms=round((time.perf_counter() - started) * 1000, 1),
+            detail=detail,
+            hint=probe.hint if detail else "",
+        )

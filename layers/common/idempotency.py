@@ -6,7 +6,6 @@ neither. A repetition within 24 hours gets the stored answer; while the first is
 another request under the same key 422. A failure frees the key.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -59,10 +58,9 @@ async def _remember(
     ] = None,
 ) -> None:
     if idempotency_key is not None:
-        body = hashlib.sha256(await request.body()).digest()
-        fingerprint = hashlib.sha256(
-            body + f"{request.method} {request.url.path}?{request.url.query}".encode()
-        ).digest()
+        # Keyed, as the body may hold a password: a plain digest of it could be guessed at offline.
+        parts = (idempotency_key, request.method, request.url.path, request.url.query, await request.body())
+        fingerprint = keyed_digest("idempotency-fingerprint", *parts)
         current_context().idempotency = IdempotentRequest(idempotency_key, fingerprint)
 
 
@@ -139,11 +137,14 @@ def _replay(request: IdempotentRequest, status: int, answer: bytes) -> Response:
 
 def _store(session: Session, request: IdempotentRequest, result: object) -> None:
     context = current_context()
-    body = result.model_dump_json(by_alias=True) if isinstance(result, BaseModel) else ""
+    if not isinstance(result, BaseModel | None):
+        raise TypeError("the answer of an operation with an Idempotency-Key is a model, or nothing")
+    # What is left of a limit is of this moment, and no part of the answer.
+    kept = {name: value for name, value in context.response_headers.items() if "RateLimit" not in name}
     answer = {
-        "body": body,
-        "media_type": "application/json" if body else None,
-        "headers": context.response_headers,
+        "body": result.model_dump_json(by_alias=True) if result else "",
+        "media_type": "application/json" if result else None,
+        "headers": kept,
     }
     mine = (
         update(IdempotencyKey)
@@ -158,7 +159,6 @@ def _store(session: Session, request: IdempotentRequest, result: object) -> None
     if not session.execute(mine.returning(IdempotencyKey.digest)).first():
         # Slower than IN_FLIGHT, and another took the claim over: that one's work counts, this one rolls back.
         raise InFlight(retry_after=1)
-    request.answered = True
 
 
 def _release(session: Session, request: IdempotentRequest) -> None:

@@ -5,6 +5,15 @@ import time
 from uuid import UUID
 
 
+def made_at(text: str) -> float:
+    """When a UUIDv7 was made, in Unix seconds; 0 for any other text."""
+    try:
+        made = UUID(text)
+    except ValueError:
+        return 0.0
+    return (made.int >> 80) / 1000 if made.version == 7 else 0.0
+
+
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits.
 

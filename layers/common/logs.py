@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -51,6 +52,12 @@ def _redacted(value: object) -> object:
     return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def trace(error: BaseException) -> list[str]:
+    """The last places that an error came through: `file:line function`, without values of any kind."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
 def _add_request(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     context = current_context()
     if context.function:
@@ -80,8 +87,8 @@ def configure_logs() -> None:
     ]
     if settings.log_format == "json":
         # Never with local variables: they hold passwords and tokens.
-        traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
-        shared += [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
+        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+        shared += [structlog.processors.ExceptionRenderer(transform), structlog.processors.JSONRenderer()]
     else:
         plain = structlog.dev.plain_traceback
         shared += [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)]

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from common.database.transactions import get_database
+from common.database.engine import get_probe_engine
 from common.health import Probe, ProbeFailed
 from common.models.revision import HEAD
 
@@ -11,9 +11,8 @@ def database_probe(function: str) -> Probe:
     """Does Postgres answer this function's role, and is it migrated to what the code expects?"""
 
     def check() -> None:
-        found = get_database(function).transaction(
-            lambda session: session.scalar(text("select version_num from alembic_version"))
-        )
+        with get_probe_engine(function).connect() as connection:
+            found = connection.scalar(text("select version_num from alembic_version"))
         if found is None or found < HEAD:
             raise ProbeFailed(f"The database is at revision {found or 'none'}, the code wants {HEAD}.")
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from common.context import current_context
 from common.errors import (
@@ -22,7 +23,7 @@ from common.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from common.logs import get_logger
+from common.logs import get_logger, trace
 
 MEDIA_TYPE: Final = "application/problem+json"
 log = get_logger(__name__)
@@ -42,6 +43,15 @@ class InternalError(AppError):
     status = 500
     code = "internal"
     detail = "Something went wrong here. It has been logged under this request's id."
+
+
+class ClientGone(AppError):
+    """The client left before its request was complete; nobody reads this answer."""
+
+    status = 499
+    code = "client_gone"
+    title = "Client Closed Request"
+    detail = "The connection ended before the request was complete."
 
 
 _BY_STATUS: Final[dict[int, type[AppError]]] = {
@@ -120,6 +130,8 @@ def from_exception(error: Exception) -> AppError:
             return _from_validation(error)
         case HTTPException():
             return _from_http(error)
+        case ClientDisconnect():
+            return ClientGone()
     # Functions without a database never import SQLAlchemy: there its errors cannot occur either.
     if "sqlalchemy" in sys.modules:
         from common.database.faults import from_database_error
@@ -129,16 +141,38 @@ def from_exception(error: Exception) -> AppError:
     return InternalError()
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+def _allowed(request: Request) -> str:
+    # The router names the methods of the first route on this path; a path may have several.
+    path = request.url.path
+    routes = (
+        route for route in request.app.routes if isinstance(route, Route) and route.path_regex.match(path)
+    )
+    methods = {method for route in routes for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+async def _answer(request: Request, error: Exception) -> Response:
     told = from_exception(error)
+    if isinstance(told, MethodNotAllowed):
+        told.headers["Allow"] = _allowed(request)
     if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request_failed", problem=told.code, status=told.status, exc_info=error)
+        log.error("request_failed", problem=told.code, status=told.status, **_explain(error))
     return problem_response(told)
+
+
+def _explain(error: Exception) -> dict[str, Any]:
+    """What a log may hold of an error: of a database's, no message, as that quotes rows and values."""
+    if "sqlalchemy" in sys.modules:
+        from common.database.faults import describe_database_error
+
+        if described := describe_database_error(error):
+            return {"error": described, "trace": trace(error)}
+    return {"exc_info": error}
 
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every exception of `app` with a problem."""
-    for kind in (AppError, RequestValidationError, HTTPException, Exception):
+    for kind in (AppError, RequestValidationError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _answer)
     if "sqlalchemy" in sys.modules:
         from sqlalchemy.exc import SQLAlchemyError

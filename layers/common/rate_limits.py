@@ -141,6 +141,15 @@ async def check_limits(*subjects: tuple[Limit, str]) -> None:
     _judge(wanted, await in_transaction(lambda session: spend(session, wanted)))
 
 
+async def is_over(limit: Limit, subject: str) -> bool:
+    """Count this request, and tell only us whether it is over the limit: for what a client must not learn."""
+    if not get_settings().rate_limits:
+        return False
+    digest = _digest(limit, subject)
+    rows = await in_transaction(lambda session: spend(session, {digest: limit}))
+    return any(refusals for _, _, refusals in rows)
+
+
 def limited(limit: Limit) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
     """`dependencies=[limited(LIMIT)]`: count by the client's address, an IPv6 one by its /64."""
 

@@ -138,6 +138,7 @@ def _create_tokens() -> None:
         _id("user_id"),
         _text("purpose", 32),
         sa.Column("password_hash", sa.String(255), nullable=True),
+        sa.Column("name", sa.String(200), nullable=True),
         _time_of_insert(),
         _time("expires_at"),
         _time("spent_at", nullable=True),

@@ -1,6 +1,8 @@
 """One request, one transaction: committed before the answer, or not at all."""
 
 import asyncio
+import json
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -83,10 +85,11 @@ def whoami(db: Db, user: CurrentUser) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def app(world: World) -> App:
+def app(world: World) -> Iterator[App]:
     world.run("create table if not exists deferred_check (n int unique deferrable initially deferred)")
     world.run("grant insert on deferred_check to lambkin_users")
-    return create_app("users", summary="Tests.", router=router)
+    yield create_app("users", summary="Tests.", router=router)
+    world.run("drop table deferred_check")
 
 
 @pytest.fixture
@@ -257,3 +260,42 @@ def test_importing_a_function_connects_to_nothing_and_a_request_holds_one_connec
 ) -> None:
     api.get("/v1/users/backend")
     assert get_engine("users").pool.checkedout() == 0  # type: ignore[attr-defined]  # QueuePool has it
+
+
+def test_a_caller_that_is_cancelled_gives_its_place_back(world: World) -> None:
+    database = get_database("users")
+
+    async def cancel_and_go_on() -> None:
+        for _ in range(database.size * 2):
+            call = asyncio.create_task(
+                database.run(lambda session: session.execute(text("select pg_sleep(0.05)")).all())
+            )
+            await asyncio.sleep(0)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        await asyncio.gather(
+            *(
+                database.run(lambda session: session.scalar(text("select 1")))
+                for _ in range(database.size * 2)
+            )
+        )
+
+    asyncio.run(cancel_and_go_on())
+
+
+def test_a_client_that_leaves_in_mid_request_is_no_fault_of_ours(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with uvicorn_server(app) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                b"POST /v1/users/breaks?key=x HTTP/1.1\r\nHost: b\r\nContent-Length: 100\r\n\r\nhalf"
+            )
+        with httpx.Client(base_url=url) as next_client:
+            assert next_client.get("/v1/users/livez").status_code == 200
+    statuses = {
+        line["status"] for line in map(json.loads, capsys.readouterr().out.splitlines()) if "status" in line
+    }
+    assert max(statuses) < 500

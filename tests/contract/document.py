@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from jsonschema import Draft202012Validator
 
 from infra.contract.documents import FOLDER, MERGED
 from infra.contract.operations import METHODS

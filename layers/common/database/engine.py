@@ -4,7 +4,9 @@ import select
 import ssl
 import threading
 import time
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -38,30 +40,53 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-def _session_parameters(settings: Settings) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a connect, a statement and its wait for a lock may take, in seconds."""
+
+    connect: float
+    statement: float
+    lock: float
+
+    @classmethod
+    def from_settings(cls) -> "Timeouts":
+        """What requests get."""
+        settings = get_settings()
+        return cls(
+            settings.database_connect_seconds,
+            settings.database_statement_seconds,
+            settings.database_lock_seconds,
+        )
+
+
+_OF_A_PROBE: Final = Timeouts(connect=1.0, statement=1.0, lock=1.0)
+
+
+def _session_parameters(timeouts: Timeouts) -> dict[str, str]:
     return {
-        "statement_timeout": str(round(settings.database_statement_seconds * 1000)),
-        "lock_timeout": str(round(settings.database_lock_seconds * 1000)),
-        "idle_in_transaction_session_timeout": str(round(settings.database_statement_seconds * 2000)),
+        "statement_timeout": str(round(timeouts.statement * 1000)),
+        "lock_timeout": str(round(timeouts.lock * 1000)),
+        "idle_in_transaction_session_timeout": str(round(timeouts.statement * 2000)),
         "TimeZone": "UTC",
     }
 
 
-def connect_arguments(url: URL, settings: Settings, application: str) -> dict[str, Any]:
+def connect_arguments(url: URL, application: str, timeouts: Timeouts) -> dict[str, Any]:
     """What the driver of `url` wants for timeouts and TLS."""
-    parameters = _session_parameters(settings)
+    settings = get_settings()
+    parameters = _session_parameters(timeouts)
     tls = _needs_tls(url, settings)
     if url.get_driver_name() == "pg8000":
         return {
             # None would try TLS without verification and fall back to plaintext.
             "ssl_context": _tls_context(settings.database_ca_file) if tls else False,
-            "timeout": settings.database_connect_seconds,
+            "timeout": timeouts.connect,
             "application_name": application,
             "startup_params": parameters,
         }
     options = " ".join(f"-c {name}={value}" for name, value in parameters.items())
     arguments: dict[str, Any] = {
-        "connect_timeout": max(2, round(settings.database_connect_seconds)),
+        "connect_timeout": max(1, round(timeouts.connect)),
         "application_name": application,
         "options": options,
         "sslmode": "verify-full" if tls else "disable",
@@ -76,12 +101,11 @@ def _file_descriptor(connection: Any) -> int:  # noqa: ANN401 - any driver's con
     return int(socket.fileno() if socket is not None else connection.fileno())
 
 
-def _outlast_statements(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
+def _outlast_statements(timeouts: Timeouts, connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
     # pg8000 has one timeout for connecting and for reading: once connected, the server's own comes first.
     socket = getattr(connection, "_usock", None)
     if socket is not None:
-        settings = get_settings()
-        socket.settimeout(settings.database_statement_seconds + settings.database_connect_seconds)
+        socket.settimeout(timeouts.statement + timeouts.connect)
 
 
 def _refuse_dead(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - any driver's connection
@@ -120,9 +144,10 @@ def _after(_c: object, _cur: object, statement: str, _p: object, execution: Any,
         )
 
 
-def build_engine(url: URL, application: str, *, pool_size: int) -> Engine:
+def build_engine(url: URL, application: str, *, pool_size: int, timeouts: Timeouts | None = None) -> Engine:
     """An engine with our timeouts, limits and measurements on `url`."""
     settings = get_settings()
+    timeouts = timeouts or Timeouts.from_settings()
     options: dict[str, Any] = {}
     if url.get_driver_name() == "pg8000":
         from common.database import pipelined
@@ -130,7 +155,7 @@ def build_engine(url: URL, application: str, *, pool_size: int) -> Engine:
         options["module"] = pipelined
     engine = create_engine(
         url,
-        connect_args=connect_arguments(url, settings, application),
+        connect_args=connect_arguments(url, application, timeouts),
         pool_size=pool_size,
         # As large as the gate and no larger: see docs/adr.
         max_overflow=0,
@@ -141,7 +166,7 @@ def build_engine(url: URL, application: str, *, pool_size: int) -> Engine:
         hide_parameters=True,
         **options,
     )
-    event.listen(engine, "connect", _outlast_statements)
+    event.listen(engine, "connect", partial(_outlast_statements, timeouts))
     event.listen(engine, "checkout", _refuse_dead)
     event.listen(engine, "before_cursor_execute", _before)
     event.listen(engine, "after_cursor_execute", _after)
@@ -154,15 +179,28 @@ _engines_lock = threading.Lock()
 
 def get_engine(function: str) -> Engine:
     """The engine of `function`, connected as its own role. Nothing connects before the first statement."""
-    engine = _engines.get(function)
-    if engine is None:
-        with _engines_lock:
-            engine = _engines.get(function)
-            if engine is None:
-                size = 1 if IN_LAMBDA else get_settings().database_pool_size
-                engine = build_engine(function_url(function), f"lambkin-{function}", pool_size=size)
-                _engines[function] = engine
-    return engine
+    if engine := _engines.get(function):
+        return engine
+    size = 1 if IN_LAMBDA else get_settings().database_pool_size
+    return _remember(
+        function, partial(build_engine, function_url(function), f"lambkin-{function}", pool_size=size)
+    )
+
+
+def get_probe_engine(function: str) -> Engine:
+    """One connection of `function` beside its pool, with short times: a probe takes no request's place."""
+    name = f"{function}-probe"
+    build = partial(
+        build_engine, function_url(function), f"lambkin-{name}", pool_size=1, timeouts=_OF_A_PROBE
+    )
+    return _engines.get(name) or _remember(name, build)
+
+
+def _remember(name: str, build: Callable[[], Engine]) -> Engine:
+    with _engines_lock:
+        if name not in _engines:
+            _engines[name] = build()
+        return _engines[name]
 
 
 def dispose_engines() -> None:

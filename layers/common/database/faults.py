@@ -10,6 +10,7 @@ from common.errors import AppError, Conflict, InvalidInput, Unavailable
 SERIALIZATION_FAILURE: Final = "40001"
 DEADLOCK: Final = "40P01"
 UNIQUE_VIOLATION: Final = "23505"
+FOREIGN_KEY_VIOLATION: Final = "23503"
 
 _RETRY_AFTER: Final = 2
 # PostgreSQL's appendix "Error Codes": classes of the first two characters, then single codes.
@@ -38,8 +39,11 @@ def constraint(error: DBAPIError) -> str:
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Two transactions were in each other's way: repeated, one goes through."""
-    return sqlstate(error) in (SERIALIZATION_FAILURE, DEADLOCK)
+    """Two transactions were in each other's way: repeated, one goes through, or sees why it cannot.
+
+    A foreign key is violated where another transaction has just deleted what this one had read.
+    """
+    return sqlstate(error) in (SERIALIZATION_FAILURE, DEADLOCK, FOREIGN_KEY_VIOLATION)
 
 
 def is_lost(error: DBAPIError) -> bool:
@@ -55,6 +59,16 @@ def _is_unreachable(error: SQLAlchemyError, code: str) -> bool:
     return not code and isinstance(error, InterfaceError | OperationalError)
 
 
+def describe_database_error(error: BaseException) -> str:
+    """Class, SQLSTATE and constraint; empty for other errors.
+
+    Never the message: it quotes the values of a statement, or the row that failed.
+    """
+    if not isinstance(error, DBAPIError):
+        return ""
+    return " ".join(part for part in (type(error).__name__, sqlstate(error), constraint(error)) if part)
+
+
 def from_database_error(error: Exception) -> AppError | None:
     """What to tell the client; None where it is a fault of ours."""
     if isinstance(error, UnicodeEncodeError):
@@ -62,14 +76,17 @@ def from_database_error(error: Exception) -> AppError | None:
         return InvalidInput("A value cannot be stored.")
     if not isinstance(error, SQLAlchemyError):
         return None
-    code = sqlstate(error)
+    return _from_sqlstate(error, sqlstate(error))
+
+
+def _from_sqlstate(error: SQLAlchemyError, code: str) -> AppError | None:
     if _is_unreachable(error, code):
         return Unavailable(
             "The database is busy or does not answer: try again shortly.", retry_after=_RETRY_AFTER
         )
     if code == UNIQUE_VIOLATION:
         return Conflict("This exists already.")
-    if code[:2] == "22":
-        # Data exceptions: a NUL byte, a number out of range, text that is not what the type wants.
-        return InvalidInput("A value cannot be stored.")
-    return None
+    if code == FOREIGN_KEY_VIOLATION:
+        return Conflict("What this belongs to is gone, or is needed by something else.")
+    # Data exceptions: a NUL byte, a number out of range, text that is not what the type wants.
+    return InvalidInput("A value cannot be stored.") if code[:2] == "22" else None

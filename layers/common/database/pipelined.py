@@ -135,15 +135,19 @@ def _batches(messages: Iterable[bytes]) -> Iterator[bytes]:
 class Connection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
     """A pg8000 connection that pipelines; it takes what ``pg8000.connect`` takes."""
 
-    _sock: Any
-    _usock: Any
+    _sock: Any = None
+    _usock: Any = None
 
     def __init__(self, *args: object, **options: object) -> None:
         self._unread = b""
         try:
             super().__init__(*args, **options)
-        except OSError as error:
-            raise InterfaceError(f"network error: {error}") from error
+        except BaseException as error:
+            # A start that failed half-way leaves a socket that nobody else knows of.
+            self._abandon()
+            if isinstance(error, OSError):
+                raise InterfaceError(f"network error: {error}") from error
+            raise
         self.pg_types.update(_READ_AS_ISO)
 
     def cursor(self) -> "Cursor":
@@ -284,10 +288,12 @@ class Connection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no ty
 
     def _abandon(self) -> None:
         reader, usock = self._sock, self._usock
+        if usock is None:
+            return
         self._sock = self._usock = None
         with suppress(OSError):
             usock.shutdown(socket.SHUT_RDWR)  # or closing the reader could wait to flush what it holds
-        for file in (usock, reader):
+        for file in (usock, reader) if reader is not None else (usock,):
             with suppress(OSError):
                 file.close()
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import URL, make_url
 
+from common.functions import FUNCTIONS
 from common.settings import get_settings
 
 ROLE_PREFIX: Final = "lambkin_"
@@ -32,6 +33,6 @@ def function_url(function: str) -> URL:
     used as it is.
     """
     url = make_url(get_settings().database_url)
-    if not function or (url.username or "").startswith(ROLE_PREFIX):
+    if not function or url.username in {role_name(each) for each in FUNCTIONS}:
         return url
     return url.set(username=role_name(function), password=role_password(url, function))

@@ -32,6 +32,7 @@ log = get_logger(__name__)
 
 ATTEMPTS: Final = 4
 _BACKOFF_SECONDS: Final = 0.02
+_REPEAT_SECONDS: Final = 4.0
 _AFTER_COMMIT: Final = "after_commit"
 
 
@@ -67,8 +68,10 @@ class Database:
 
         An exception rolls back, except an AppError with `keep`. Serialisation failures, deadlocks and a
         connection that was lost before the commit are repeated with a new transaction, so `work` must have no
-        effect outside of it; `after_commit` is for those.
+        effect outside of it; `after_commit` is for those. Nothing is repeated after _REPEAT_SECONDS: who
+        waits for a database that hangs is told so.
         """
+        began = time.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             session = Session(get_engine(self.function), expire_on_commit=False)
             committing = False
@@ -77,7 +80,8 @@ class Database:
                 committing = True
                 session.commit()
             except DBAPIError as error:
-                if attempt == ATTEMPTS or not _can_repeat(error, committing=committing):
+                late = attempt == ATTEMPTS or time.monotonic() - began > _REPEAT_SECONDS
+                if late or not _can_repeat(error, committing=committing):
                     raise
                 metrics.count("lambkin_transaction_retries_total", function=self.function)
                 log.info("transaction_repeated", attempt=attempt)
@@ -141,8 +145,9 @@ def _attempt(work: Callable[[Session], Any], session: Session) -> tuple[Any, App
 
 
 def _can_repeat(error: DBAPIError, *, committing: bool) -> bool:
-    # A connection that is lost during COMMIT leaves open whether it happened: that is never repeated.
-    return is_conflict(error) or (is_lost(error) and not committing)
+    # A connection that is lost during COMMIT leaves open whether it happened: that is never repeated. One
+    # that was never made (no statement) would not be made now.
+    return is_conflict(error) or (is_lost(error) and not committing and error.statement is not None)
 
 
 @lru_cache(maxsize=32)

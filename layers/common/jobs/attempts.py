@@ -14,8 +14,8 @@ from common.database.transactions import get_database
 from common.encryption import DecryptionFailed
 from common.jobs.claims import Claim, bury, postpone
 from common.jobs.job_context import JobContext
-from common.jobs.outcomes import LeaseLost, Outcome, Permanent, RetryLater, describe_error, trace
-from common.logs import get_logger
+from common.jobs.outcomes import LeaseLost, Outcome, Permanent, RetryLater, describe_error
+from common.logs import get_logger, trace
 
 log = get_logger(__name__)
 

@@ -11,8 +11,8 @@ from common import metrics
 from common.context import RequestContext, enter_context
 from common.database.faults import from_database_error
 from common.errors import Unavailable
-from common.jobs.outcomes import describe_error, trace
-from common.logs import get_logger
+from common.jobs.outcomes import describe_error
+from common.logs import get_logger, trace
 
 if TYPE_CHECKING:
     from common.jobs.tasks import Tasks

@@ -1,14 +1,11 @@
 """How a task says that it did not end as planned, and what is kept of an error."""
 
 import re
-import traceback
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy.exc import DBAPIError
-
-from common.database.faults import constraint, sqlstate
+from common.database.faults import describe_database_error
 from common.logs import REDACTED
 
 _LONGEST: Final = 500
@@ -46,9 +43,8 @@ class LeaseLost(Exception):
 def describe_error(error: BaseException, secret: dict[str, Any]) -> str:
     """The class and the message, at most 500 characters, without addresses and what is in `secret`."""
     name = type(error).__name__
-    if isinstance(error, DBAPIError):
-        # The message of a database error has the statement's values in it.
-        return " ".join(part for part in (name, sqlstate(error), constraint(error)) if part)
+    if described := describe_database_error(error):
+        return described
     message = " ".join(str(error).replace("\x00", "").split())
     for text in sorted(_secret_texts(secret), key=len, reverse=True):
         message = message.replace(text, REDACTED)
@@ -67,9 +63,3 @@ def _secret_texts(value: object) -> Iterator[str]:
         yield value
         # A message may hold a part of a link only: its token.
         yield from _TOKEN.findall(value)
-
-
-def trace(error: BaseException) -> list[str]:
-    """The last places that the error came through: `file:line function`, without values of any kind."""
-    frames = traceback.extract_tb(error.__traceback__)[-5:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -12,8 +12,8 @@ from common import metrics
 from common.context import RequestContext, enter_context
 from common.database.transactions import get_database
 from common.jobs.claims import LostJob, count_unknown, reannounce, release_lost
-from common.jobs.outcomes import Outcome, describe_error, trace
-from common.logs import get_logger
+from common.jobs.outcomes import Outcome, describe_error
+from common.logs import get_logger, trace
 
 log = get_logger(__name__)
 

@@ -20,8 +20,8 @@ class Password(Base):
 class RefreshToken(Base):
     """One link in a session's chain of refresh tokens, by the digest of its secret. Owner: auth.
 
-    `successor` is the next token, encrypted under a key derived from this one's secret; it is there for the
-    time in which a rotated token still answers.
+    `successor` is the next token, encrypted under a key derived from this one's secret, for the time in which
+    a rotated token still answers; the rotation after that erases it.
     """
 
     __tablename__ = "refresh_tokens"
@@ -38,8 +38,8 @@ class RefreshToken(Base):
 class OneTimeToken(Base):
     """What a mailed link carries, by digest; it works once. Owner: auth.
 
-    `password_hash` is the password that came with the registration which this link confirms: whoever clicks a
-    link gets the password of that registration, so that nobody can slip theirs under another's address.
+    `password_hash` and `name` came with the registration which this link confirms: whoever clicks a link gets
+    what that registration said, so that nobody can slip theirs under another's address.
     """
 
     __tablename__ = "one_time_tokens"
@@ -53,6 +53,7 @@ class OneTimeToken(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     purpose: Mapped[str] = mapped_column(String(32))
     password_hash: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]

@@ -34,6 +34,8 @@ def _owned(
     return Ownership(function, select=select | own, insert=own, update=own, delete=own, sweep=sweep)
 
 
+# `health` serves no tokens, keys, limits or jobs: it looks at the schema's version, and asks the others.
+_SERVING: Final = ALL - {"health"}
 _ACCOUNTS: Final = frozenset({"auth", "users"})
 _WORKER: Final = frozenset({"worker"})
 
@@ -45,13 +47,20 @@ OWNERSHIP: Final[dict[str, Ownership]] = {
     "passwords": _owned("auth"),
     "refresh_tokens": _owned("auth", sweep=_WORKER),
     "one_time_tokens": _owned("auth", sweep=_WORKER),
-    "signing_keys": _owned("auth", select=ALL),
+    "signing_keys": _owned("auth", select=_SERVING),
     "signing_secrets": _owned("auth"),
-    "audit_log": Ownership("common", insert=ALL),
+    "audit_log": Ownership("common", insert=_SERVING),
     "jobs": Ownership(
-        "common", select=ALL, insert=ALL, update=ALL, sweep=_WORKER, sweep_columns=("state", "finished_at")
+        "common",
+        select=_SERVING,
+        insert=_SERVING,
+        update=_SERVING,
+        sweep=_WORKER,
+        sweep_columns=("state", "finished_at"),
     ),
-    "idempotency_keys": Ownership("common", select=ALL, insert=ALL, update=ALL, delete=ALL),
-    "rate_limits": Ownership("common", select=ALL, insert=ALL, update=ALL, delete=ALL),
+    "idempotency_keys": Ownership(
+        "common", select=_SERVING, insert=_SERVING, update=_SERVING, delete=_SERVING
+    ),
+    "rate_limits": Ownership("common", select=_SERVING, insert=_SERVING, update=_SERVING, delete=_SERVING),
     "alembic_version": Ownership("migrations", select=ALL),
 }

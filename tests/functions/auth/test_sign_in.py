@@ -5,6 +5,7 @@ import pytest
 from common import metrics
 from functions.auth import passwords
 from tests.support.fixtures import SettingsChange
+from tests.support.transports import AsgiTransport
 from tests.support.world import PASSWORD, World
 
 
@@ -93,11 +94,15 @@ def test_signing_out_leaves_other_sessions_alone(asgi: httpx.Client, world: Worl
 
 
 @pytest.mark.usefixtures("limits_on")
-def test_guessing_at_one_account_is_limited_from_wherever(asgi: httpx.Client, world: World) -> None:
+def test_guessing_at_one_account_is_limited_and_its_owner_elsewhere_is_not(
+    asgi: httpx.Client, world: World
+) -> None:
     email = world.account().email
-    codes = [login(asgi, email, "wrong password").status_code for _ in range(21)]
-    assert codes == [401] * 20 + [429]
+    codes = [login(asgi, email, "wrong password").status_code for _ in range(11)]
+    assert codes == [401] * 10 + [429]
     refused = login(asgi, email)
     assert int(refused.headers["retry-after"]) > 0
-    assert refused.headers["ratelimit"].startswith('"sign-in-account";r=0;t=')
+    assert refused.headers["ratelimit"].startswith('"sign-in-account-address";r=0;t=')
     assert login(asgi, world.account().email).status_code == 200
+    with httpx.Client(transport=AsgiTransport(peer="192.0.2.55"), base_url=asgi.base_url) as elsewhere:
+        assert login(elsewhere, email).status_code == 200

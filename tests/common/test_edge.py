@@ -1,0 +1,34 @@
+import httpx
+
+from functions.users.app import app
+from tests.support.transports import AsgiTransport
+from tests.support.world import World
+
+
+def test_head_is_get_without_the_content(everywhere: httpx.Client, world: World) -> None:
+    headers = world.person().headers
+    got, head = (everywhere.request(method, "/v1/users/me", headers=headers) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == got.headers["etag"]
+
+
+def test_405_names_all_methods_of_the_path(everywhere: httpx.Client) -> None:
+    assert everywhere.put("/v1/users/me").headers["allow"] == "DELETE, GET, HEAD, PATCH"
+
+
+def test_a_refused_preflight_is_a_problem(everywhere: httpx.Client) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    answer = everywhere.options("/v1/users/me", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_two_credentials_are_refused(everywhere: httpx.Client, world: World) -> None:
+    token = world.person().headers["Authorization"]
+    headers = [("Authorization", token), ("Authorization", "Bearer other")]
+    assert everywhere.get("/v1/users/me", headers=headers).status_code == 401
+
+
+def test_metrics_are_for_neighbours_only(world: World) -> None:
+    for peer, status in (("8.8.8.8", 404), ("10.0.0.7", 200), ("127.0.0.1", 200)):
+        with httpx.Client(transport=AsgiTransport(app, peer=peer), base_url="http://backend:8000") as client:
+            assert client.get("/v1/users/metrics").status_code == status
