@@ -92,9 +92,7 @@ def table(result: Result) -> str:
             rows.append((group, "", "", "", "", ""))
         rows.append(_cells(figure))
     # A group's heading may be longer than any name: it has its line to itself.
-    widths = [
-        max(len(row[column]) for row in rows if column or row[1]) for column in range(len(rows[0]))
-    ]
+    widths = [max(len(row[column]) for row in rows if column or row[1]) for column in range(len(rows[0]))]
     lines = [result.title, "=" * len(result.title)]
     for name, unit, *numbers, verdict in rows:
         right = "  ".join(text.rjust(width) for text, width in zip(numbers, widths[2:-1], strict=True))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,18 +37,23 @@ class Rig:
 
     def __init__(self, folder: Path, database_url: str, stack: ExitStack) -> None:
         self.folder = folder
-        self.environment = _environment(database_url)
+        self.environment = _environment(database_url) | {"LAMBKIN_BENCH_LOG": str(folder / "functions.log")}
         self._stack = stack
 
     def ask(
-        self, module: str, question: Mapping[str, Any], *, options: Sequence[str] = (), patience: float = PATIENCE
+        self,
+        module: str,
+        question: Mapping[str, Any],
+        *,
+        options: Sequence[str] = (),
+        patience: float = PATIENCE,
     ) -> Any:  # noqa: ANN401 - what the child says in JSON
         """Run `infra.bench.<module>` on a question in JSON, return its answer. Raises BenchFailed."""
-        log = self.folder / f"{module}.log"
-        with log.open("ab") as errors:
+        log = self.log(module)
+        with log.open("wb") as errors:
             try:
                 ended = subprocess.run(
-                    _command(module, options),
+                    _command(module, (), options),
                     input=json.dumps(question).encode(),
                     stdout=subprocess.PIPE,
                     stderr=errors,
@@ -62,6 +67,10 @@ class Rig:
         if ended.returncode != 0:
             raise BenchFailed(f"{module} ended with {ended.returncode}. {_tail(log)}")
         return json.loads(ended.stdout)
+
+    def log(self, module: str) -> Path:
+        """What the last child of this module wrote to its standard error."""
+        return self.folder / f"{module}.log"
 
     def serve(self, application: str) -> int:
         """Start uvicorn, one worker, on `module:name` until the run ends; returns its port."""
@@ -89,7 +98,8 @@ def open_rig(progress: Callable[[str], None]) -> Iterator[Rig]:
         progress("starting Postgres")
         url = _start_postgres(folder, stack)
         progress("migrating")
-        runner.upgrade(url)
+        with (folder / "migrations.log").open("w") as log, redirect_stdout(log):
+            runner.upgrade(url)
         yield Rig(folder, url, stack)
 
 
