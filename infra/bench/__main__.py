@@ -60,7 +60,7 @@ def _run(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 where a child failed."""
+    """Measure and print; 1 where a child failed, 130 after Ctrl-C."""
     options = _arguments(arguments)
     started = time.monotonic()
     results: list[Result] = []
@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchFailed as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if options.json:
         write_json(options.json, results)
     print(f"Measured in {time.monotonic() - started:.0f} s.")

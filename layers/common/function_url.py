@@ -32,8 +32,9 @@ def _ensure_loop() -> None:
     # asyncio makes no loop for a thread by itself any more, and Mangum takes the current one.
     if getattr(_thread, "loop", None) is None:
         _thread.loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(_thread.loop)
         atexit.register(_thread.loop.close)
+    # Each time: `asyncio.run` leaves a thread without a loop, and Mangum would make one that nobody closes.
+    asyncio.set_event_loop(_thread.loop)
 
 
 class FunctionUrlHandler:

@@ -154,7 +154,9 @@ def test_making_the_resources_again_changes_nothing(sqs: Any) -> None:
     for _ in range(2):
         provision(environment, ["worker"])
 
-    names = {url.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"]}
+    # The server keeps one state a process, so other tests' queues may be there too.
+    found = sqs.list_queues(QueueNamePrefix=QUEUE)["QueueUrls"]
+    names = {url.rpartition("/")[2] for url in found}
     assert names == {QUEUE, f"{QUEUE}-dead"}
     url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
