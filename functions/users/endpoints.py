@@ -1,6 +1,6 @@
 from common.access import CurrentUser, InvalidToken
 from common.conditional import CONDITIONAL_GET, IfMatch
-from common.database import Db
+from common.database import Db, Reading
 from common.errors import (
     BadRequest,
     ContentTooLarge,
@@ -28,7 +28,7 @@ _SIGNED_IN = (Unauthenticated, InvalidToken, Unavailable)
     responses=problems(*_SIGNED_IN),
     openapi_extra=CONDITIONAL_GET,
 )
-def read_me(user: CurrentUser, db: Db) -> UserRead:
+def read_me(user: CurrentUser, db: Reading) -> UserRead:
     """Your own account, with its ETag."""
     return service.own_profile(db, user)
 

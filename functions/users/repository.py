@@ -3,8 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, select
 
 from common.database import AnyRow
 from common.models import User
@@ -24,6 +23,6 @@ _PROFILE: Final = select(
 ).where(User.id == bindparam("user_id"))
 
 
-def profile(session: Session, user_id: UUID) -> AnyRow | None:
+def profile(connection: Connection, user_id: UUID) -> AnyRow | None:
     """An account's columns."""
-    return session.connection().execute(_PROFILE, {"user_id": user_id}).first()
+    return connection.execute(_PROFILE, {"user_id": user_id}).first()

@@ -1,5 +1,6 @@
 """The rules of profiles."""
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from common import accounts, audit
@@ -26,24 +27,24 @@ def _read(account: User | AnyRow) -> UserRead:
     )
 
 
-def _own(session: Session, user: Principal) -> AnyRow:
-    account = repository.profile(session, user.user_id)
+def _own(connection: Connection, user: Principal) -> AnyRow:
+    account = repository.profile(connection, user.user_id)
     # A token outlives its account by minutes at most.
     if account is None or account.state != "active":
         raise InvalidToken
     return account
 
 
-def own_profile(session: Session, user: Principal) -> UserRead:
+def own_profile(connection: Connection, user: Principal) -> UserRead:
     """The caller's account."""
-    return _read(_own(session, user))
+    return _read(_own(connection, user))
 
 
 def change_own_profile(
     session: Session, user: Principal, change: UserChange, if_match: str | None
 ) -> UserRead:
     """Change the caller's account. Raises PreconditionRequired, PreconditionFailed."""
-    account = _own(session, user)
+    account = _own(session.connection(), user)
     require_match(if_match, account.version)
     changes = {
         name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None
@@ -62,6 +63,6 @@ def change_own_profile(
 
 def delete_own_account(session: Session, user: Principal) -> None:
     """Delete the caller's account with its sessions and its password; the audit log keeps its id."""
-    _own(session, user)
+    _own(session.connection(), user)
     if accounts.delete_account(session, user.user_id):
         audit.record(session, "account.deleted", subject_id=user.user_id)

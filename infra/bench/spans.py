@@ -34,8 +34,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "middleware, routing, FastAPI's handler": ("starlette.middleware.cors:CORSMiddleware.__call__",),
     "dependencies": ("fastapi.routing:solve_dependencies",),
     "token verification": ("common.access:AccessToken.__call__",),
-    "thread hop and gate": ("common.database.transactions:Database.run",),
-    "transaction around the statements": ("common.database.transactions:Database.transaction",),
+    "thread hop and gate": ("common.database.transactions:Database._hop",),
+    "transaction around the statements": ("common.database.transactions:Database.reading",),
     "rules and models": ("functions.users.service:own_profile",),
     "statements: SQLAlchemy": (
         "functions.users.repository:profile",

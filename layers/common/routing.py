@@ -18,28 +18,35 @@ from common.conditional import is_unchanged
 from common.context import current_context
 from common.errors import ContentTooLarge, UnsupportedMediaType
 
-_SESSION_MARK: Final = "_filled_in_by_the_route"
+# The stand-ins that `Db` and `Reading` depend on, and what runs an endpoint that has one.
+_RUNNERS: Final = {
+    "_filled_in_by_the_route": "answer_in_transaction",
+    "_connected_by_the_route": "answer_reading",
+}
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
 type Endpoint = Callable[..., Any]
 
 
-def _session_parameter(endpoint: Endpoint) -> str | None:
-    """The name of the parameter that is annotated with `Db`."""
+def _session_parameter(endpoint: Endpoint) -> tuple[str, str] | None:
+    """The name of the parameter that is annotated with `Db` or `Reading`, and what runs the endpoint."""
     for name, hint in get_type_hints(endpoint, include_extras=True).items():
         for mark in getattr(hint, "__metadata__", ()):
-            if isinstance(mark, Depends) and getattr(mark.dependency, "__name__", "") == _SESSION_MARK:
-                return name
+            stand_in = getattr(mark.dependency, "__name__", "") if isinstance(mark, Depends) else ""
+            if stand_in in _RUNNERS:
+                return name, _RUNNERS[stand_in]
     return None
 
 
-def _in_transaction(endpoint: Endpoint, parameter: str) -> Callable[..., Awaitable[Any]]:
+def _in_transaction(endpoint: Endpoint, parameter: str, runner: str) -> Callable[..., Awaitable[Any]]:
     """Turn a `def` endpoint into a coroutine that runs it, and its commit, in one hop to a thread."""
-    from common.database.transactions import answer_in_transaction
+    from common.database import transactions
+
+    answer = getattr(transactions, runner)
 
     @functools.wraps(endpoint)
     async def run(**values: object) -> object:
-        return await answer_in_transaction(lambda session: endpoint(**values, **{parameter: session}))
+        return await answer(lambda session: endpoint(**values, **{parameter: session}))
 
     # FastAPI need not know of the session: a dependency that does nothing still costs its share of a request.
     signature = inspect.signature(endpoint)
@@ -82,7 +89,7 @@ class Route(APIRoute):
         if parameter is not None:
             if inspect.iscoroutinefunction(endpoint):
                 raise TypeError(f"{endpoint.__qualname__} takes Db and is async: make it a def.")
-            endpoint = _in_transaction(endpoint, parameter)
+            endpoint = _in_transaction(endpoint, *parameter)
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from common.access import CurrentUser
 from common.app import App, create_app
-from common.database import Db, dispose_engines, get_database, get_engine
+from common.database import Db, Reading, dispose_engines, get_database, get_engine
 from common.database.engine import build_engine
 from common.database.roles import function_url
 from common.database.transactions import after_commit
@@ -82,6 +82,16 @@ def forever(db: Db) -> None:
 @router.get("/whoami")
 def whoami(db: Db, user: CurrentUser) -> dict[str, str]:
     return {"id": str(user.user_id), "role": str(db.scalar(text("select current_user")))}
+
+
+@router.get("/read")
+def read(db: Reading) -> dict[str, int]:
+    return {"pid": db.scalar(text("select pg_backend_pid()")) or 0}
+
+
+@router.get("/read-and-write")
+def read_and_write(db: Reading) -> None:
+    db.execute(text("delete from audit_log"))
 
 
 @pytest.fixture(scope="module")
@@ -299,3 +309,24 @@ def test_a_client_that_leaves_in_mid_request_is_no_fault_of_ours(
         line["status"] for line in map(json.loads, capsys.readouterr().out.splitlines()) if "status" in line
     }
     assert max(statuses) < 500
+
+
+def test_a_reading_leaves_the_connection_to_transactions_as_it_was(api: httpx.Client, world: World) -> None:
+    key = "after-a-reading"
+    for _ in range(3):
+        assert api.get("/v1/users/read").json()["pid"] > 0
+        assert api.post("/v1/users/refused", params={"key": key, "keep": False}).status_code == 409
+    assert entries(world, key) == 0
+
+
+def test_a_reading_that_writes_is_refused(api: httpx.Client, world: World) -> None:
+    before = world.scalar("select count(*) from audit_log")
+    assert api.get("/v1/users/read-and-write").status_code == 500
+    assert world.scalar("select count(*) from audit_log") >= before
+    assert api.get("/v1/users/read").status_code == 200
+
+
+def test_a_reading_on_a_connection_that_was_killed_is_repeated(api: httpx.Client) -> None:
+    for _ in range(3):
+        kill(api.get("/v1/users/read").json()["pid"])
+        assert api.get("/v1/users/read").status_code == 200

@@ -1,5 +1,6 @@
 """Engines, made on first use: one a role and process."""
 
+import re
 import select
 import ssl
 import threading
@@ -21,6 +22,7 @@ from common.settings import IN_LAMBDA, Settings, get_settings
 
 log = get_logger(__name__)
 
+_SELECT: Final = re.compile(r"\s*select\b", re.IGNORECASE)
 _READABLE: Final = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -124,12 +126,7 @@ def _refuse_dead(connection: Any, _record: object, _proxy: object) -> None:  # n
         raise DisconnectionError("the server has closed this idle connection")
 
 
-def _before(_c: object, _cur: object, _s: str, _p: object, execution: Any, _many: bool) -> None:  # noqa: ANN401, FBT001 - SQLAlchemy's event signature
-    execution.started = time.perf_counter()
-
-
-def _after(_c: object, _cur: object, statement: str, _p: object, execution: Any, _many: bool) -> None:  # noqa: ANN401, FBT001 - SQLAlchemy's event signature
-    seconds = time.perf_counter() - execution.started
+def _note(statement: str, seconds: float) -> None:
     context = current_context()
     context.statements += 1
     context.statement_seconds += seconds
@@ -142,6 +139,19 @@ def _after(_c: object, _cur: object, statement: str, _p: object, execution: Any,
             method=context.method,
             route=context.route or context.path,
         )
+
+
+def _timed(execute: Callable[..., None]) -> Callable[..., None]:
+    def run(cursor: Any, statement: str, *rest: object) -> None:  # noqa: ANN401 - any driver's cursor
+        if cursor.connection.autocommit and not _SELECT.match(statement):
+            raise RuntimeError(
+                "an endpoint that reads has sent something else than a select: take Db instead"
+            )
+        started = time.perf_counter()
+        execute(cursor, statement, *rest)
+        _note(statement, time.perf_counter() - started)
+
+    return run
 
 
 def build_engine(url: URL, application: str, *, pool_size: int, timeouts: Timeouts | None = None) -> Engine:
@@ -168,8 +178,9 @@ def build_engine(url: URL, application: str, *, pool_size: int, timeouts: Timeou
     )
     event.listen(engine, "connect", partial(_outlast_statements, timeouts))
     event.listen(engine, "checkout", _refuse_dead)
-    event.listen(engine, "before_cursor_execute", _before)
-    event.listen(engine, "after_cursor_execute", _after)
+    # At the dialect, not as events of the engine: those cost every connection and every statement more.
+    for name in ("do_execute", "do_execute_no_params", "do_executemany"):
+        setattr(engine.dialect, name, _timed(getattr(engine.dialect, name)))
     return engine
 
 

@@ -304,6 +304,11 @@ class Cursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no types
     _c: Connection | None
     _input_oids: Sequence[int]
 
+    @property
+    def connection(self) -> Connection | None:
+        """The connection that made it (PEP 249, optional extensions); pg8000's own warns."""
+        return self._c
+
     def execute(self, operation: str, args: Sequence[object] = (), stream: object = None) -> "Cursor":
         """Run one statement; ``stream`` is what a COPY reads or writes."""
         oids, self._input_oids = self._input_oids, ()

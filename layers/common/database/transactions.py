@@ -11,12 +11,13 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Annotated, Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from fastapi import Depends
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -42,6 +43,18 @@ async def _filled_in_by_the_route() -> None:
 
 Db = Annotated[Session, Depends(_filled_in_by_the_route)]
 """The session of a `def` endpoint: committed before the answer is sent, rolled back where it raises."""
+
+
+async def _connected_by_the_route() -> None:
+    """Stand in for the connection until the route runs the endpoint."""
+
+
+Reading = Annotated[Connection, Depends(_connected_by_the_route)]
+"""The connection of a `def` endpoint that only selects.
+
+Each statement sees what is committed by then, as it would in a transaction of ours; but nothing is begun or
+committed, so that a statement costs one round trip. Anything but a select is refused.
+"""
 
 
 type AnyRow = Row[*tuple[Any, ...]]
@@ -71,28 +84,49 @@ class Database:
         effect outside of it; `after_commit` is for those. Nothing is repeated after _REPEAT_SECONDS: who
         waits for a database that hangs is told so.
         """
+        return self._repeated(partial(self._commit, work))
+
+    def reading[T](self, work: Callable[[Connection], T]) -> T:
+        """Run `work`, which only selects, on a connection without a transaction; repeated as above."""
+        return self._repeated(partial(self._read, work))
+
+    def _commit[T](self, work: Callable[[Session], T], progress: "_Progress") -> T:
+        session = Session(get_engine(self.function), expire_on_commit=False)
+        try:
+            result, refusal = _attempt(work, session)
+            progress.committing = True
+            session.commit()
+        finally:
+            session.close()
+        for action in session.info.get(_AFTER_COMMIT, ()):
+            action()
+        if refusal:
+            raise refusal
+        return cast("T", result)
+
+    def _read[T](self, work: Callable[[Connection], T], _: "_Progress") -> T:
+        with get_engine(self.function).connect() as connection:
+            # The driver's own switch: SQLAlchemy's isolation level would take statements to set and reset.
+            driver: Any = connection.connection.dbapi_connection
+            driver.autocommit = True
+            try:
+                return work(connection)
+            finally:
+                if not connection.invalidated:
+                    driver.autocommit = False
+
+    def _repeated[T](self, call: Callable[["_Progress"], T]) -> T:
         began = time.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
-            session = Session(get_engine(self.function), expire_on_commit=False)
-            committing = False
+            progress = _Progress()
             try:
-                result, refusal = _attempt(work, session)
-                committing = True
-                session.commit()
+                return call(progress)
             except DBAPIError as error:
                 late = attempt == ATTEMPTS or time.monotonic() - began > _REPEAT_SECONDS
-                if late or not _can_repeat(error, committing=committing):
+                if late or not _can_repeat(error, committing=progress.committing):
                     raise
                 metrics.count("lambkin_transaction_retries_total", function=self.function)
                 log.info("transaction_repeated", attempt=attempt)
-            else:
-                for action in session.info.get(_AFTER_COMMIT, ()):
-                    action()
-                if refusal:
-                    raise refusal
-                return cast("T", result)
-            finally:
-                session.close()
             # Full jitter, so that two transactions do not meet again at the same moment.
             time.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - no secret
         raise AssertionError("the last attempt returns or raises")
@@ -102,12 +136,22 @@ class Database:
 
         Raises Unavailable where no place comes free within DATABASE_WAIT_SECONDS.
         """
+        return await self._hop(partial(self.transaction, work))
+
+    async def read[T](self, work: Callable[[Connection], T]) -> T:
+        """`reading(work)` in a thread, once the gate lets it in. Raises Unavailable."""
+        return await self._hop(partial(self.reading, work))
+
+    async def _hop[T](self, call: Callable[[], T]) -> T:
+        if IN_LAMBDA:
+            # One request at a time: a thread would let nobody go on meanwhile.
+            return call()
         loop = asyncio.get_running_loop()
         gate = self._gates.get(loop)
         if gate is None:
             gate = self._gates.setdefault(loop, asyncio.Semaphore(self.size))
         await self._enter(gate)
-        future = self._threads.submit(contextvars.copy_context().run, self.transaction, work)
+        future = self._threads.submit(contextvars.copy_context().run, call)
         try:
             result = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -133,6 +177,13 @@ class Database:
         except TimeoutError:
             metrics.count("lambkin_gate_refusals_total", function=self.function)
             raise Unavailable("Too busy: try again shortly.", retry_after=2) from None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far an attempt has come: what fails while it commits may have happened."""
+
+    committing: bool = False
 
 
 def _attempt(work: Callable[[Session], Any], session: Session) -> tuple[Any, AppError | None]:
@@ -172,3 +223,8 @@ async def answer_in_transaction[T](work: Callable[[Session], T]) -> T:
     from common.idempotency import answer_once
 
     return await answer_once(database, work)
+
+
+async def answer_reading[T](work: Callable[[Connection], T]) -> T:
+    """The reading whose result is the answer of this request."""
+    return await get_database(current_context().function).read(work)
