@@ -330,3 +330,27 @@ def test_a_reading_on_a_connection_that_was_killed_is_repeated(api: httpx.Client
     for _ in range(3):
         kill(api.get("/v1/users/read").json()["pid"])
         assert api.get("/v1/users/read").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/users/read", "/v1/users/backend"])
+def test_a_database_that_accepts_and_is_silent_is_a_503_and_is_not_asked_again(
+    api: httpx.Client, settings: SettingsChange, path: str
+) -> None:
+    dispose_engines()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        settings(
+            DATABASE_URL=f"postgresql+pg8000://lambkin_users:x@127.0.0.1:{port}/x",
+            DATABASE_CONNECT_SECONDS="0.2",
+        )
+        try:
+            answer = api.get(path)
+        finally:
+            dispose_engines()
+        silent.settimeout(0.0)
+        connections = [silent.accept()[0]]
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        connections[0].close()
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["retry-after"]

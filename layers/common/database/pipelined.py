@@ -164,8 +164,15 @@ class Connection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no ty
 
     def close(self) -> None:
         """Close; a connection that broke is closed already."""
-        if self._usock is not None:
+        if self._usock is None:
+            return
+        reader = self._sock
+        try:
             super().close()
+        finally:
+            # pg8000 only forgets it, and the socket stays open for as long as a traceback remembers.
+            with suppress(OSError):
+                reader.close()
 
     def run_statement(
         self, operation: str, args: Sequence[object], oids: Sequence[int], stream: object = None
