@@ -26,6 +26,14 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
+def _decode(raw: bytes) -> str:
+    # Servers pass on the bytes that came, Mangum encodes them anew: both are to read alike.
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 class Edge:
     """Wraps the whole application of one function."""
 
@@ -82,7 +90,7 @@ class Edge:
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             client_address=client_address(client[0] or "" if client else "", forwarded, self.proxies),
-            user_agent=headers.get(b"user-agent", b"").decode("latin-1")[:512],
+            user_agent=_decode(headers.get(b"user-agent", b""))[:512],
             cold_start=self.cold,
         )
         self.cold = False

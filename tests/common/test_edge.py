@@ -32,3 +32,13 @@ def test_metrics_are_for_neighbours_only(world: World) -> None:
     for peer, status in (("8.8.8.8", 404), ("10.0.0.7", 200), ("127.0.0.1", 200)):
         with httpx.Client(transport=AsgiTransport(app, peer=peer), base_url="http://backend:8000") as client:
             assert client.get("/v1/users/metrics").status_code == status
+
+
+def test_a_user_agent_reads_alike_over_every_transport(everywhere: httpx.Client, world: World) -> None:
+    user = world.account()
+    headers = {b"User-Agent": "Müller/1.0".encode("latin-1")}
+    everywhere.post(
+        "/v1/auth/login", json={"email": user.email, "password": "wrong password"}, headers=headers
+    )
+    found = "select user_agent from audit_log where subject_id = :id"
+    assert world.scalar(found, id=user.id) == "Müller/1.0"
