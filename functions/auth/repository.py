@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -17,14 +17,14 @@ VERIFY_EMAIL: Final = "verify_email"
 _SIGNING_KEYS_LOCK: Final = 0x6C616D626B657973
 
 
-def credentials(session: Session, email: str) -> AnyRow | None:
+def credentials(connection: Connection, email: str) -> AnyRow | None:
     """Id, hash, role, state and verification of the account with this address."""
     statement = (
         select(User.id, User.role, User.state, User.email_verified_at, Password.hash)
         .join(Password, Password.user_id == User.id, isouter=True)
         .where(User.email == email)
     )
-    return session.execute(statement).first()
+    return connection.execute(statement).first()
 
 
 def held_credentials(session: Session, user_id: UUID) -> AnyRow | None:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from common import accounts, audit
 from common.access import Principal
 from common.context import current_context
-from common.database import AnyRow, in_transaction
+from common.database import AnyRow, in_reading, in_transaction
 from common.encryption import DecryptionFailed, seal, unseal
 from common.errors import AppError
 from common.settings import get_settings
@@ -77,7 +78,7 @@ async def sign_in(email: str, password: str) -> Tokens:
     EmailNotVerified, AccountDisabled; each leaves its trace in the audit log.
     """
     passwords = get_passwords()
-    found = await in_transaction(lambda session: _credentials(session, email))
+    found = await in_reading(lambda connection: _credentials(connection, email))
     right = await passwords.verify(found.password_hash if found else None, password)
     if not right or found is None or found.password_hash is None:
         return await in_transaction(lambda session: _refuse(session, found, InvalidCredentials()))
@@ -85,8 +86,8 @@ async def sign_in(email: str, password: str) -> Tokens:
     return await in_transaction(lambda session: _accept(session, found, rehashed))
 
 
-def _credentials(session: Session, email: str) -> _Credentials | None:
-    row = repository.credentials(session, email)
+def _credentials(connection: Connection, email: str) -> _Credentials | None:
+    row = repository.credentials(connection, email)
     return None if row is None else _from_row(row)
 
 

@@ -11,19 +11,16 @@ import asyncio
 import functools
 import importlib
 import inspect
-import json
 import os
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import uvloop
 
-from infra.bench.warm_calls import caller, event_for, timed
+from infra.bench.warm_calls import answer, caller, event_for, timed
 from infra.local.lambda_context import environment_of
 
 ROOT = "Mangum, or the outermost ASGI layer"
@@ -181,13 +178,5 @@ def measure(question: dict[str, Any]) -> dict[str, Any]:
     return {"plain": plain, "spans": means(spans.calls), "missing": spans.missing}
 
 
-def main() -> None:
-    """Answer one question; log lines go to a file, as they would leave the process."""
-    question = json.load(sys.stdin)
-    with Path(os.environ["LAMBKIN_BENCH_LOG"]).open("a") as log, redirect_stdout(log):
-        found = measure(question)
-    json.dump(found, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    answer(measure)

@@ -137,13 +137,13 @@ def _first_words(statement: object) -> str:
     return f"{words[0].lower()} {words[table]}"
 
 
-def main() -> None:
-    """Answer one question; log lines go to a file, as they would leave the process."""
+def answer(measure: Callable[[Any], object]) -> None:
+    """Answer one question from the parent; log lines go to a file, as they would leave the process."""
     question = json.load(sys.stdin)
     with Path(os.environ["LAMBKIN_BENCH_LOG"]).open("a") as log, redirect_stdout(log):
-        found = compare(question)
+        found = measure(question)
     json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":
-    main()
+    answer(compare)

@@ -133,7 +133,7 @@ def _encode(body: bytes, content_type: str) -> tuple[str, bool]:
         try:
             return body.decode(), False
         except UnicodeDecodeError:
-            pass
+            pass  # it calls itself text and is none: bytes then, as Lambda does
     return base64.b64encode(body).decode(), True
 
 

@@ -14,11 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import Depends, Request
 from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.security.base import SecurityBase
-from sqlalchemy import or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, or_, select, text
 
 from common.context import current_context
-from common.database.transactions import in_transaction
+from common.database.transactions import in_reading
 from common.errors import Forbidden, Unauthenticated
 from common.ids import made_at
 from common.models import SigningKey
@@ -83,7 +82,7 @@ class VerificationKeys:
         """The key from memory."""
         return self._keys.get(kid)
 
-    def read(self, session: Session, kid: str) -> None:
+    def read(self, connection: Connection, kid: str) -> None:
         """Read all keys, unless another thread has done so meanwhile.
 
         Several may read at the same moment: that costs less than a lock held while Postgres is asked.
@@ -93,7 +92,7 @@ class VerificationKeys:
         current = or_(
             SigningKey.retired_at.is_(None), SigningKey.retired_at > text("now() - interval '1 day'")
         )
-        rows = session.execute(select(SigningKey.id, SigningKey.public_key).where(current)).all()
+        rows = connection.execute(select(SigningKey.id, SigningKey.public_key).where(current)).all()
         self._keys = {str(row.id): Ed25519PublicKey.from_public_bytes(row.public_key) for row in rows}
         self._read_at = time.monotonic()
         self._read_clock = time.time()
@@ -141,7 +140,7 @@ async def verify(token: str) -> Principal:
         if header["alg"] != ALGORITHM:
             raise InvalidToken
         if verification_keys.needs_reading(kid):
-            await in_transaction(lambda session: verification_keys.read(session, kid))
+            await in_reading(lambda connection: verification_keys.read(connection, kid))
         key = verification_keys.get(kid)
         if key is None:
             raise InvalidToken

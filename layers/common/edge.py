@@ -23,6 +23,8 @@ _SECURITY_HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OF_SUCCESS: Final = frozenset({"Cache-Control", "ETag", "Link", "Location"})
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
@@ -62,7 +64,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._complete(message["headers"], context)
+                message["headers"] = self._complete(message["headers"], context, status)
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)
@@ -101,18 +103,21 @@ class Edge:
         return context
 
     def _complete(
-        self, headers: list[tuple[bytes, bytes]], context: RequestContext
+        self, headers: list[tuple[bytes, bytes]], context: RequestContext, status: int
     ) -> list[tuple[bytes, bytes]]:
         present = {name.lower() for name, _ in headers}
         complete = [*headers, (b"x-request-id", context.request_id.encode())]
-        complete += [
+        failed = status >= HTTPStatus.BAD_REQUEST
+        wanted = [
             (name.lower().encode(), value.encode())
             for name, value in context.response_headers.items()
-            if name.lower().encode() not in present
+            # An endpoint speaks of its answer before its transaction is committed, and that can still fail.
+            if not (failed and name in _OF_SUCCESS)
         ]
-        complete += [header for header in self.headers if header[0] not in present]
-        if b"cache-control" not in present and "Cache-Control" not in context.response_headers:
-            complete.append((b"cache-control", b"no-store"))
+        for header in (*wanted, *self.headers, _NO_STORE):
+            if header[0] not in present:
+                complete.append(header)
+                present.add(header[0])
         return complete
 
     def _close(self, scope: Scope, context: RequestContext, status: int) -> None:

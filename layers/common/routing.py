@@ -21,7 +21,7 @@ from common.errors import ContentTooLarge, UnsupportedMediaType
 # The stand-ins that `Db` and `Reading` depend on, and what runs an endpoint that has one.
 _RUNNERS: Final = {
     "_filled_in_by_the_route": "answer_in_transaction",
-    "_connected_by_the_route": "answer_reading",
+    "_connected_by_the_route": "in_reading",
 }
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 

@@ -1,5 +1,10 @@
 import httpx
 
+from common.app import create_app
+from common.conditional import set_etag
+from common.context import current_context
+from common.errors import Conflict
+from common.routing import Router
 from functions.users.app import app
 from tests.support.transports import AsgiTransport
 from tests.support.world import World
@@ -42,3 +47,20 @@ def test_a_user_agent_reads_alike_over_every_transport(everywhere: httpx.Client,
     )
     found = "select user_agent from audit_log where subject_id = :id"
     assert world.scalar(found, id=user.id) == "Müller/1.0"
+
+
+def test_what_an_endpoint_said_of_its_answer_is_not_said_of_a_failure(world: World) -> None:
+    router = Router(prefix="/v1/users", tags=["users"])
+
+    @router.get("/fails-after-its-headers")
+    def fails_after_its_headers() -> None:
+        set_etag(1)
+        current_context().response_headers["Cache-Control"] = "public, max-age=300"
+        raise Conflict
+
+    application = create_app("users", summary="Tests.", router=router)
+    with httpx.Client(transport=AsgiTransport(application), base_url="http://backend:8000") as client:
+        answer = client.get("/v1/users/fails-after-its-headers")
+    assert answer.status_code == 409
+    assert answer.headers["cache-control"] == "no-store"
+    assert "etag" not in answer.headers

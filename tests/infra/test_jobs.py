@@ -1,35 +1,25 @@
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from infra.local import jobs
 from infra.local.discovery import Function
 from infra.local.jobs import Feed
 from infra.local.lambda_context import LambdaContext
 from infra.local.resources import client, make_queue, provision
+from tests.support.waiting import eventually
 
 FUNCTION = Function("worker", serves_http=False, handles_jobs=True)
 QUEUE = "lambkin-worker"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def sqs(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def sqs(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     settings = {
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": moto_url,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -54,10 +44,7 @@ def feed(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., No
         thread = threading.Thread(target=made.run)
         thread.start()
         feeds.append((made, thread))
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(condition, 20)
         made.stop()
         thread.join(20)
 

@@ -71,6 +71,18 @@ def everywhere(request: pytest.FixtureRequest) -> httpx.Client:
     return client
 
 
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """S3, SQS and SES on loopback; one state a process."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator["SettingsChange"]:
     """`settings(RATE_LIMITS="true")` for one test."""

@@ -8,6 +8,7 @@ from common.database.transactions import (
     Reading,
     answer_in_transaction,
     get_database,
+    in_reading,
     in_transaction,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "dispose_engines",
     "get_database",
     "get_engine",
+    "in_reading",
     "in_transaction",
 ]

@@ -225,6 +225,6 @@ async def answer_in_transaction[T](work: Callable[[Session], T]) -> T:
     return await answer_once(database, work)
 
 
-async def answer_reading[T](work: Callable[[Connection], T]) -> T:
-    """The reading whose result is the answer of this request."""
+async def in_reading[T](work: Callable[[Connection], T]) -> T:
+    """`work`, which only selects, for the function that serves this request."""
     return await get_database(current_context().function).read(work)

@@ -6,24 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from common.aws import aws_client
 from common.jobs.queues import sender
 from common.settings import get_settings
-from tests.common.jobs.waiting import eventually
 from tests.common.jobs.wake_ups import as_record
+from tests.support.waiting import eventually
 
 type SetEnvironment = Callable[..., None]
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from tests.common.jobs.aws import SetEnvironment, moto_url, queue, set_environment
+from tests.common.jobs.aws import SetEnvironment, queue, set_environment
 from tests.common.jobs.recording import Jobs
 
-__all__ = ["moto_url", "queue", "set_environment"]
+__all__ = ["queue", "set_environment"]
 
 
 @pytest.fixture(autouse=True)

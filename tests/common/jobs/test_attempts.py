@@ -14,8 +14,8 @@ from common.jobs import JobContext, LeaseLost, Permanent, RetryLater, Tasks, lis
 from common.jobs.attempts import backoff
 from tests.common.jobs.aws import Queue, SetEnvironment
 from tests.common.jobs.recording import Jobs, make_tasks, write_effect
-from tests.common.jobs.waiting import eventually
 from tests.common.jobs.wake_ups import as_event
+from tests.support.waiting import eventually
 
 
 def tasks_that_raise(error: Exception) -> Tasks:

@@ -16,8 +16,8 @@ from common.health import ProbeFailed
 from common.jobs import enqueue, queues
 from tests.common.jobs.aws import Queue, SetEnvironment
 from tests.common.jobs.recording import Jobs, make_tasks
-from tests.common.jobs.waiting import eventually
 from tests.common.jobs.wake_ups import as_event
+from tests.support.waiting import eventually
 
 PATIENT = 5.0
 

@@ -9,7 +9,7 @@ import pytest
 from common.database import dispose_engines
 from tests.common.jobs.aws import SetEnvironment
 from tests.common.jobs.recording import Jobs, make_tasks
-from tests.common.jobs.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def test_polling_runs_what_is_due_until_it_is_told_to_stop(jobs: Jobs) -> None:

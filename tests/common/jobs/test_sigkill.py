@@ -7,8 +7,8 @@ import pytest
 from common.jobs import Tasks
 from tests.common.jobs.crashing_handler import POINTS
 from tests.common.jobs.recording import Jobs, make_tasks
-from tests.common.jobs.waiting import eventually
 from tests.common.jobs.wake_ups import as_event
+from tests.support.waiting import eventually
 
 COMMITTED = ("after the commit", "before the acknowledgement")
 

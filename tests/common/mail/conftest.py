@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.common.jobs.aws import SetEnvironment, moto_url, set_environment
+from tests.common.jobs.aws import SetEnvironment, set_environment
 from tests.common.mail.smtp import Mailbox, make_certificate, smtp_server
 
-__all__ = ["moto_url", "set_environment"]
+__all__ = ["set_environment"]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from common import access
 from common.encryption import decrypt
@@ -133,9 +133,9 @@ def test_unknown_keys_are_looked_up_at_most_every_30_seconds(
     reads = []
     read = access.verification_keys.read
 
-    def counted(session: Session, kid: str) -> None:
+    def counted(connection: Connection, kid: str) -> None:
         reads.append(kid)
-        read(session, kid)
+        read(connection, kid)
 
     monkeypatch.setattr(access.verification_keys, "read", counted)
     for _ in range(5):

@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from common import health
 from common.database import dispose_engines
@@ -21,15 +20,6 @@ from tests.support.fixtures import SettingsChange
 def fresh_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every request probes anew."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @contextmanager
@@ -59,19 +49,21 @@ def http_server(status: int, *, hang: bool = False) -> Iterator[str]:
 
 @pytest.fixture
 def everything(
-    aws: str, over_http: httpx.Client, settings: SettingsChange, monkeypatch: pytest.MonkeyPatch
+    moto_url: str, over_http: httpx.Client, settings: SettingsChange, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SettingsChange]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with http_server(200) as ollama:
         settings(
-            AWS_ENDPOINT_URL=aws, INTERNAL_URL=str(over_http.base_url), OLLAMA_URL=ollama, QUEUES="true",
+            AWS_ENDPOINT_URL=moto_url, INTERNAL_URL=str(over_http.base_url), OLLAMA_URL=ollama, QUEUES="true",
             MAIL_FROM="no-reply@lambkin.example",
         )  # fmt: skip
-        boto3.client("s3", endpoint_url=aws).create_bucket(Bucket="lambkin")
-        boto3.client("sqs", endpoint_url=aws).create_queue(QueueName="lambkin-worker")
-        boto3.client("ses", endpoint_url=aws).verify_email_identity(EmailAddress="no-reply@lambkin.example")
+        boto3.client("s3", endpoint_url=moto_url).create_bucket(Bucket="lambkin")
+        boto3.client("sqs", endpoint_url=moto_url).create_queue(QueueName="lambkin-worker")
+        boto3.client("ses", endpoint_url=moto_url).verify_email_identity(
+            EmailAddress="no-reply@lambkin.example"
+        )
         yield settings
 
 

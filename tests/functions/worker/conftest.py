@@ -6,10 +6,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from common.database.transactions import Database
-from tests.common.jobs.aws import SetEnvironment, moto_url, set_environment
+from tests.common.jobs.aws import SetEnvironment, set_environment
 from tests.common.mail.conftest import mailbox
 
-__all__ = ["mailbox", "moto_url", "set_environment"]
+__all__ = ["mailbox", "set_environment"]
 
 
 @pytest.fixture
