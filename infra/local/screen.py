@@ -83,7 +83,6 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=False)
-        self._quiet = False
 
     @property
     def watched(self) -> bool:
