@@ -165,6 +165,10 @@ def _table_grants(table: str, ownership: Ownership, columns: Sequence[str]) -> I
     wanted["delete"] |= ownership.sweep
     if readable:
         wanted[f"select ({', '.join(readable)})"] = ownership.sweep
+    for part in ownership.columns:
+        names = ", ".join(_quote(name) for name in part.names if name in columns)
+        if names:
+            wanted[f"{part.privilege} ({names})"] = part.functions
     for privilege, functions in wanted.items():
         if functions:
             roles = ", ".join(_quote(role_name(function)) for function in sorted(functions))

@@ -9,7 +9,7 @@ from common.database import in_transaction
 from common.email_addresses import normalise_email
 from common.errors import AppError
 from functions.auth import limits, sign_in
-from functions.auth.schemas import Tokens
+from functions.auth.schemas.tokens import Tokens
 
 
 class TokenRequestRefused(AppError):
@@ -102,7 +102,7 @@ async def _password(form: TokenRequest) -> Tokens:
     await limits.check_sign_in(email)
     try:
         return await sign_in.sign_in(email, form.password)
-    except (sign_in.InvalidCredentials, sign_in.EmailNotVerified, sign_in.AccountDisabled) as refusal:
+    except sign_in.REFUSALS as refusal:
         raise InvalidGrant(refusal.message) from None
 
 

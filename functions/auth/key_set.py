@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from common.context import current_context
 from common.models.base import now
 from common.settings import get_settings
-from functions.auth import repository
-from functions.auth.schemas import KeySet, PublicKey
+from functions.auth.repository import signing_keys
+from functions.auth.schemas.oauth import KeySet, PublicKey
 from functions.auth.signing import ensure_signing_key
 
 
@@ -21,6 +21,6 @@ def key_set(session: Session) -> KeySet:
     return KeySet(
         keys=[
             PublicKey(kid=str(key_id), x=base64.urlsafe_b64encode(public_key).rstrip(b"=").decode())
-            for key_id, public_key in repository.public_keys(session, retired_since)
+            for key_id, public_key in signing_keys.public_keys(session, retired_since)
         ]
     )

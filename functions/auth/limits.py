@@ -1,37 +1,80 @@
-"""The limits of `auth`: what strangers may do, and how often."""
+"""The limits of `auth`: what strangers may do, and how often.
+
+Each guards one operation, by the client's address, by account and for everybody together. None of them
+guards a session that is open, and recovery has its own: a lock on sign-in shuts nobody out of either.
+"""
 
 import hashlib
+from typing import Final
+
+from sqlalchemy.orm import Session
 
 from common.client_address import address_block
 from common.context import current_context
-from common.rate_limits import Limit, check_limits, is_over
+from common.rate_limits import GrowingDelay, Limit, check_limits, forgive, is_over
 
-REGISTER = Limit("register", quota=20, seconds=3600)
-REGISTER_MAILBOX = Limit("register-mailbox", quota=5, seconds=3600)
-VERIFY = Limit("verify-email", quota=60, seconds=3600)
-SIGN_IN_ADDRESS = Limit("sign-in-address", quota=60, seconds=600)
-# Guesses at one account: few from one place, more from all places together. A stranger who guesses from one
-# place does not shut out its owner, who is at another.
-SIGN_IN_ACCOUNT_ADDRESS = Limit("sign-in-account-address", quota=10, seconds=600)
-SIGN_IN_ACCOUNT = Limit("sign-in-account", quota=100, seconds=600)
+# What everybody together may do in a minute: far above what one installation sees, and far below what
+# would fill its tables or its mail server's queue.
+EVERYBODY: Final = Limit("everybody", quota=6000, seconds=60, shards=8)
+MAILS_TO_EVERYBODY: Final = Limit("mails-to-everybody", quota=600, seconds=60, shards=2)
+
+REGISTER: Final = Limit("register", quota=20, seconds=3600)
+VERIFY: Final = Limit("verify-email", quota=60, seconds=3600)
+RECOVER: Final = Limit("recover", quota=20, seconds=3600)
+LINK: Final = Limit("link", quota=60, seconds=3600)
+MAILBOX: Final = Limit("mailbox", quota=5, seconds=3600)
+SIGN_IN_ADDRESS: Final = Limit("sign-in-address", quota=60, seconds=600)
+# Guesses at one account: ever slower from one place, and bounded from all places together. A stranger who
+# guesses from one place does not shut out its owner, who is at another.
+SIGN_IN_DELAY: Final = GrowingDelay("sign-in-delay")
+SIGN_IN_ACCOUNT: Final = Limit("sign-in-account", quota=100, seconds=600)
+# A session that somebody else holds must not serve to guess the password either.
+REAUTHENTICATE: Final = GrowingDelay("reauthenticate")
 # Generous, as many people may share an address and every tab refreshes; it only bounds a flood.
-REFRESH = Limit("refresh", quota=1200, seconds=60)
+REFRESH: Final = Limit("refresh", quota=1200, seconds=60)
+REFRESH_EVERYBODY: Final = Limit("refresh-everybody", quota=60_000, seconds=60, shards=64)
+OAUTH: Final = Limit("oauth", quota=600, seconds=60)
+
+
+def _block() -> str:
+    return address_block(current_context().client_address)
+
+
+def _account(email: str) -> str:
+    return hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def check_refresh() -> None:
     """Count one refresh for the client's address."""
-    await check_limits((REFRESH, address_block(current_context().client_address)))
+    await check_limits((REFRESH, _block()), overall=REFRESH_EVERYBODY)
 
 
 async def check_sign_in(email: str) -> None:
     """Count one attempt for the client's address and for the account, whether or not it exists."""
-    account = hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()
-    block = address_block(current_context().client_address)
+    account = _account(email)
     await check_limits(
-        (SIGN_IN_ACCOUNT_ADDRESS, f"{account} {block}"), (SIGN_IN_ACCOUNT, account), (SIGN_IN_ADDRESS, block)
+        (SIGN_IN_ACCOUNT, account),
+        (SIGN_IN_ADDRESS, _block()),
+        overall=EVERYBODY,
+        delay=(SIGN_IN_DELAY, f"{account} {_block()}"),
     )
+
+
+def forgive_sign_in(session: Session, email: str) -> None:
+    """Forget the failed attempts at this account from the client's address."""
+    forgive(session, SIGN_IN_DELAY, f"{_account(email)} {_block()}")
+
+
+async def check_reauthentication(user_id: object) -> None:
+    """Count one attempt at the password of an account that is signed in."""
+    await check_limits(overall=EVERYBODY, delay=(REAUTHENTICATE, str(user_id)))
+
+
+def forgive_reauthentication(session: Session, user_id: object) -> None:
+    """Forget the failed attempts of somebody who is signed in."""
+    forgive(session, REAUTHENTICATE, str(user_id))
 
 
 async def may_mail(email: str) -> bool:
     """Count one mail to this address; False where it has had enough of them, which the client is not told."""
-    return not await is_over(REGISTER_MAILBOX, email)
+    return not await is_over(MAILBOX, email)

@@ -1,30 +1,18 @@
 """Registration and the verification of an address, telling nobody who exists."""
 
-import hashlib
-import secrets
 from datetime import timedelta
-from typing import Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from common import accounts, audit
+from common import accounts, audit, one_time_tokens
 from common.context import current_context
-from common.errors import AppError
 from common.mail import send_mail
 from common.models import User
 from common.models.base import now
+from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
-from functions.auth import repository
-
-_TOKEN_BYTES: Final = 32
-
-
-class InvalidLink(AppError):
-    """The token of a mailed link is unknown, spent or expired."""
-
-    status = 400
-    code = "invalid_link"
-    detail = "This link has been used, has expired, or was never sent: register again to get a new one."
+from functions.auth.repository import credentials
 
 
 def register(session: Session, email: str, name: str, password_hash: str) -> None:
@@ -40,16 +28,16 @@ def register(session: Session, email: str, name: str, password_hash: str) -> Non
         _notify_owner(session, account, email)
         return
     if created is not None:
-        repository.set_password(session, account.id, password_hash)
+        credentials.set_password(session, account.id, password_hash)
         audit.record(session, "account.registered", subject_id=account.id)
     _mail_link(session, account, name, password_hash)
 
 
 def _mail_link(session: Session, account: User, name: str, password_hash: str) -> None:
     settings = get_settings()
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
     lifetime = timedelta(hours=settings.verification_hours)
-    repository.add_verification(session, account.id, _digest(token), password_hash, name, lifetime)
+    token = one_time_tokens.issue(session, account.id, "verify_email", lifetime)
+    credentials.add_pending_registration(session, one_time_tokens.token_digest(token), password_hash, name)
     link = f"{settings.frontend_url}/verify-email?token={token}"
     values = {"name": name, "link": link, "hours": settings.verification_hours}
     send_mail(session, "verify_email", account.email, values)
@@ -66,23 +54,23 @@ def _notify_owner(session: Session, account: User | None, email: str) -> None:
 
 def verify_email(session: Session, token: str) -> None:
     """Mark the address of the link's account as verified. Raises InvalidLink."""
-    spent = repository.spend_verification(session, _digest(token))
-    if spent is None:
-        raise InvalidLink
-    account = accounts.hold_account(session, spent.user_id)
+    user_id = one_time_tokens.spend(session, token, "verify_email").user_id
+    account = accounts.hold_account(session, user_id)
     if account is None or account.email_verified_at is not None:
         raise InvalidLink
-    repository.spend_other_verifications(session, spent.user_id)
-    if spent.password_hash is not None and repository.set_password(
-        session, spent.user_id, spent.password_hash
-    ):
-        # Whoever signed in with the password of another registration may not be the owner of the address.
-        accounts.revoke_sessions(session, "email_verified", user_id=spent.user_id)
-    accounts.change_account(session, spent.user_id, {"email_verified_at": now(), "name": spent.name or ""})
-    current_context().user_id = spent.user_id
-    audit.record(session, "account.email_verified", subject_id=spent.user_id)
-
-
-def _digest(token: str) -> bytes:
-    # The token has 256 random bits: a plain digest of it cannot be guessed backwards.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    one_time_tokens.void(session, user_id, "verify_email")
+    registration = credentials.take_pending_registration(session, one_time_tokens.token_digest(token))
+    changes: dict[str, Any] = {"email_verified_at": now()}
+    if account.state == "invited":
+        # They proved the address by another link than the invitation's. What that gave counts if it is live.
+        changes["state"] = "active"
+        if not one_time_tokens.void(session, user_id, "invitation"):
+            changes["roles"] = ["member"]
+    if registration is not None:
+        changes["name"] = registration.name
+        if credentials.set_password(session, user_id, registration.password_hash):
+            # Whoever signed in with the password of another registration may not be the owner of the address.
+            accounts.revoke_sessions(session, "email_verified", user_id=user_id)
+    accounts.change_account(session, user_id, changes)
+    current_context().user_id = user_id
+    audit.record(session, "account.email_verified", subject_id=user_id)

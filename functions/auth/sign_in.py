@@ -1,9 +1,10 @@
-"""Sign-in, rotation of refresh tokens, sign-out."""
+"""Sign-in and the rotation of refresh tokens."""
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,15 +12,18 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from common import accounts, audit
-from common.access import Principal
 from common.context import current_context
 from common.database import AnyRow, in_reading, in_transaction
 from common.encryption import DecryptionFailed, seal, unseal
 from common.errors import AppError
+from common.jobs import enqueue
+from common.models.base import now
+from common.roles import granted
 from common.settings import get_settings
-from functions.auth import repository
+from functions.auth import limits
 from functions.auth.passwords import get_passwords
-from functions.auth.schemas import Tokens
+from functions.auth.repository import credentials, refresh_tokens
+from functions.auth.schemas.tokens import Tokens
 from functions.auth.signing import access_token
 
 _PREFIX: Final = "lr_"
@@ -53,6 +57,15 @@ class AccountDisabled(AppError):
     keep = True
 
 
+class PasswordResetRequired(AppError):
+    """The password is right, but an administrator or an undone change of address wants a new one."""
+
+    status = 403
+    code = "password_reset_required"
+    detail = "Set a new password first: ask for a link with POST /v1/auth/password/forgot."
+    keep = True
+
+
 class InvalidRefreshToken(AppError):
     """The refresh token is unknown, expired, revoked, or was used before."""
 
@@ -62,20 +75,34 @@ class InvalidRefreshToken(AppError):
     keep = True
 
 
+REFUSALS: Final = (InvalidCredentials, EmailNotVerified, AccountDisabled, PasswordResetRequired)
+
+
 @dataclass(frozen=True, slots=True)
 class _Credentials:
     user_id: UUID
-    role: str
+    roles: tuple[str, ...]
     state: str
     verified: bool
+    reset_required: bool
     password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SignedIn:
+    """A session, as its tokens tell of it."""
+
+    user_id: UUID
+    session_id: UUID
+    roles: tuple[str, ...]
+    authenticated_at: datetime
 
 
 async def sign_in(email: str, password: str) -> Tokens:
     """Tokens for an address and its password.
 
     Known or unknown, an address costs the same queries and the same hashes. Raises InvalidCredentials,
-    EmailNotVerified, AccountDisabled; each leaves its trace in the audit log.
+    EmailNotVerified, AccountDisabled, PasswordResetRequired; each leaves its trace in the audit log.
     """
     passwords = get_passwords()
     found = await in_reading(lambda connection: _credentials(connection, email))
@@ -83,16 +110,23 @@ async def sign_in(email: str, password: str) -> Tokens:
     if not right or found is None or found.password_hash is None:
         return await in_transaction(lambda session: _refuse(session, found, InvalidCredentials()))
     rehashed = await passwords.hash(password) if passwords.is_outdated(found.password_hash) else None
-    return await in_transaction(lambda session: _accept(session, found, rehashed))
+
+    def accept(session: Session) -> Tokens:
+        tokens = _accept(session, found, rehashed)
+        limits.forgive_sign_in(session, email)
+        return tokens
+
+    return await in_transaction(accept)
 
 
 def _credentials(connection: Connection, email: str) -> _Credentials | None:
-    row = repository.credentials(connection, email)
+    row = credentials.credentials(connection, email)
     return None if row is None else _from_row(row)
 
 
 def _from_row(row: AnyRow) -> _Credentials:
-    return _Credentials(row.id, row.role, row.state, row.email_verified_at is not None, row.hash)
+    verified = row.email_verified_at is not None
+    return _Credentials(row.id, tuple(row.roles), row.state, verified, row.password_reset_required, row.hash)
 
 
 def _refuse(session: Session, found: _Credentials | None, refusal: AppError) -> Tokens:
@@ -104,29 +138,41 @@ def _refuse(session: Session, found: _Credentials | None, refusal: AppError) -> 
 def _accept(session: Session, verified: _Credentials, rehashed: str | None) -> Tokens:
     # While the password was hashed, the account may have been disabled or deleted, or its password changed:
     # what counts is what is there now, and it is held until the session is committed.
-    row = repository.held_credentials(session, verified.user_id)
+    row = credentials.held_credentials(session, verified.user_id)
     if row is None or row.hash != verified.password_hash:
         return _refuse(session, None if row is None else verified, InvalidCredentials())
     found = _from_row(row)
-    if found.state != "active":
-        return _refuse(session, found, AccountDisabled())
-    if not found.verified and get_settings().require_verified_email:
-        return _refuse(session, found, EmailNotVerified())
+    refusal = _objection(found)
+    if refusal is not None:
+        return _refuse(session, found, refusal)
     if rehashed is not None and found.password_hash is not None:
-        repository.rehash_password(session, found.user_id, found.password_hash, rehashed)
-    return open_session(session, found.user_id, found.role)
+        credentials.rehash_password(session, found.user_id, found.password_hash, rehashed)
+    return open_session(session, found.user_id, found.roles)
 
 
-def open_session(session: Session, user_id: UUID, role: str) -> Tokens:
-    """A new session of this account and its first tokens."""
-    lifetime = timedelta(days=get_settings().refresh_token_days)
+def _objection(found: _Credentials) -> AppError | None:
+    """What keeps an account from signing in although its password is right."""
+    if found.state != "active":
+        return AccountDisabled()
+    if not found.verified and get_settings().require_verified_email:
+        return EmailNotVerified()
+    return PasswordResetRequired() if found.reset_required else None
+
+
+def open_session(session: Session, user_id: UUID, roles: Iterable[str]) -> Tokens:
+    """A new session of this account and its first tokens; a new device is told by mail."""
+    settings = get_settings()
+    lifetime = timedelta(days=min(settings.refresh_token_days, settings.session_days))
+    known = accounts.knows_user_agent(session, user_id)
     session_id = accounts.open_session(session, user_id, lifetime)
     token = _new_token()
-    repository.add_refresh_token(session, session_id, _digest(token), lifetime)
+    refresh_tokens.add_refresh_token(session, session_id, _digest(token), lifetime)
     context = current_context()
     context.user_id, context.session_id = user_id, session_id
     audit.record(session, "session.opened", subject_id=user_id)
-    return _tokens(session, user_id, session_id, role, token)
+    if known is False:
+        enqueue(session, "auth", "notice_new_device", {"session_id": str(session_id)})
+    return _tokens(session, _SignedIn(user_id, session_id, tuple(roles), now()), token)
 
 
 def refresh(session: Session, token: str) -> Tokens:
@@ -137,7 +183,7 @@ def refresh(session: Session, token: str) -> Tokens:
     and that is committed although the answer is a refusal. Raises InvalidRefreshToken.
     """
     digest = _digest(token)
-    row = repository.refresh_token(session, digest)
+    row = refresh_tokens.refresh_token(session, digest)
     if row is None or row.revoked_at is not None or row.expired or row.state != "active":
         raise InvalidRefreshToken
     context = current_context()
@@ -145,9 +191,9 @@ def refresh(session: Session, token: str) -> Tokens:
     if row.rotated_at is None:
         successor = _new_token()
         sealed = seal(successor.encode(), token.encode(), _SUCCESSOR)
-        if repository.rotate_refresh_token(session, digest, _digest(successor), sealed):
-            return _tokens(session, row.user_id, row.session_id, row.role, successor)
-        row = repository.refresh_token(session, digest)
+        if refresh_tokens.rotate_refresh_token(session, digest, _digest(successor), sealed):
+            return _tokens(session, _signed_in(row), successor)
+        row = refresh_tokens.refresh_token(session, digest)
     return _repeat(session, row, token)
 
 
@@ -162,22 +208,23 @@ def _repeat(session: Session, row: AnyRow | None, token: str) -> Tokens:
         successor = unseal(row.successor, token.encode(), _SUCCESSOR).decode()
     except DecryptionFailed:
         raise InvalidRefreshToken from None
-    return _tokens(session, row.user_id, row.session_id, row.role, successor)
+    return _tokens(session, _signed_in(row), successor)
 
 
-def sign_out(session: Session, user: Principal) -> None:
-    """End the session that the access token belongs to; its refresh tokens stop working at once."""
-    if accounts.revoke_sessions(session, "signed_out", session_id=user.session_id):
-        audit.record(session, "session.revoked", subject_id=user.user_id, reason="signed_out")
+def _signed_in(row: AnyRow) -> _SignedIn:
+    return _SignedIn(row.user_id, row.session_id, tuple(row.roles), row.authenticated_at)
 
 
-def _tokens(session: Session, user_id: UUID, session_id: UUID, role: str, refresh_token: str) -> Tokens:
-    token, scope = access_token(session, user_id, session_id, role)
+def _tokens(session: Session, signed_in: _SignedIn, refresh_token: str) -> Tokens:
+    permissions = granted(session.connection(), signed_in.roles)
+    token = access_token(
+        session, signed_in.user_id, signed_in.session_id, permissions, signed_in.authenticated_at
+    )
     return Tokens(
         access_token=token,
         expires_in=get_settings().access_token_seconds,
         refresh_token=refresh_token,
-        scope=scope,
+        scope=" ".join(sorted(permissions)),
     )
 
 

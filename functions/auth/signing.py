@@ -1,6 +1,7 @@
 """Signing access tokens: the keys in the database, the private halves encrypted."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -10,13 +11,12 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
-from common.access import ALGORITHM
 from common.database.transactions import after_commit
 from common.encryption import decrypt, encrypt
 from common.ids import new_id
-from common.permissions import permissions_of
 from common.settings import get_settings
-from functions.auth import repository
+from common.tokens import ALGORITHM
+from functions.auth.repository import signing_keys
 
 _REMEMBERED_SECONDS: Final = 60.0
 
@@ -41,14 +41,14 @@ class _Current:
         if pair is not None and time.monotonic() - self.read_at < _REMEMBERED_SECONDS:
             return pair
         # Several threads may read at once: that costs less than a lock held while Postgres is asked.
-        found = repository.newest_signing_key(session)
+        found = signing_keys.newest_signing_key(session)
         if found is not None:
             pair = _open(*found)
             self.keep(pair)
             return pair
         # Two first sign-ins at the same moment must agree on one key.
-        repository.lock_signing_keys(session)
-        pair = _open(*(repository.newest_signing_key(session) or _create(session)))
+        signing_keys.lock_signing_keys(session)
+        pair = _open(*(signing_keys.newest_signing_key(session) or _create(session)))
         # A key of a transaction that is rolled back must sign nothing.
         after_commit(session, lambda: self.keep(pair))
         return pair
@@ -73,7 +73,7 @@ def _create(session: Session) -> tuple[UUID, str]:
     private_key = Ed25519PrivateKey.generate()
     key_id = new_id()
     ciphertext = encrypt(private_key.private_bytes_raw(), _context(key_id))
-    repository.add_signing_key(session, key_id, private_key.public_key().public_bytes_raw(), ciphertext)
+    signing_keys.add_signing_key(session, key_id, private_key.public_key().public_bytes_raw(), ciphertext)
     return key_id, ciphertext
 
 
@@ -87,20 +87,26 @@ def forget_signing_key() -> None:
     _current.pair = None
 
 
-def access_token(session: Session, user_id: UUID, session_id: UUID, role: str) -> tuple[str, str]:
-    """A signed access token and its scope. Claims as in RFC 9068, with `sid` for the session."""
+def access_token(
+    session: Session,
+    user_id: UUID,
+    session_id: UUID,
+    permissions: Iterable[str],
+    authenticated_at: datetime,
+) -> str:
+    """A signed access token. Claims as in RFC 9068, with `sid` for the session."""
     settings = get_settings()
     pair = _current.get(session)
-    scope = " ".join(sorted(permissions_of(role)))
     issued = int(datetime.now(UTC).timestamp())
     claims = {
         "iss": settings.issuer,
         "aud": settings.token_audience,
         "sub": str(user_id),
         "sid": str(session_id),
-        "scope": scope,
+        "scope": " ".join(sorted(permissions)),
+        "auth_time": int(authenticated_at.timestamp()),
         "iat": issued,
         "exp": issued + settings.access_token_seconds,
         "jti": str(new_id()),
     }
-    return jwt.encode(claims, pair.private_key, algorithm=ALGORITHM, headers={"kid": pair.kid}), scope
+    return jwt.encode(claims, pair.private_key, algorithm=ALGORITHM, headers={"kid": pair.kid})

@@ -20,8 +20,8 @@ def make_accounts(session: Session, number: int) -> list[dict[str, str]]:
         )
         if user is None:
             raise ValueError("the database is not a fresh one")
-        tokens = sign_in.open_session(session, user.id, user.role)
-        made.append({"access": tokens.access_token, "refresh": tokens.refresh_token})
+        tokens = sign_in.open_session(session, user.id, user.roles)
+        made.append({"access": tokens.access_token, "refresh": tokens.refresh_token or ""})
     return made
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from common import accounts, audit
 from common.database import get_database
-from functions.auth import repository
 from functions.auth.passwords import get_passwords
+from functions.auth.repository import credentials
 from infra.local.demo import Account, Demo, make_demo, read_demo, write_demo
 from infra.local.home import Home
 
@@ -42,11 +42,11 @@ def _known(session: Session, *, demo: Demo) -> set[str]:
 
 def _create(session: Session, *, account: Account, password_hash: str) -> bool:
     user = accounts.create_account(
-        session, account.email, name=account.name, role=account.role, verified=True
+        session, account.email, name=account.name, roles=[account.role], verified=True
     )
     if user is None:
         return False
-    repository.set_password(session, user.id, password_hash)
+    credentials.set_password(session, user.id, password_hash)
     audit.record(session, "account.registered", subject_id=user.id, reason="demo")
     return True
 

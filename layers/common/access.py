@@ -1,201 +1,133 @@
-"""Who is asking and what they may do: access tokens verified, permissions demanded.
+"""What an operation demands of who calls it: the one place in which access is decided.
 
-`user: CurrentUser` in an endpoint wants any valid token; `dependencies=[requires("users:read")]` wants one
-with that permission in its scope.
+- `user: Annotated[Principal, requires("users:read")]`: a token or an API key with that permission.
+- `user: CurrentUser`: a person who is signed in; an API key is refused.
+- `requires("users:write", live=True)`: the session and the permissions are looked up, so that a revocation
+  or a lost role counts at once and not when the token expires.
+- `requires("users:write", recent=True)`, `RecentUser`: live, and the person has proved who they are within
+  RECENT_SIGN_IN_SECONDS.
 """
 
-import time
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
-from uuid import UUID
+from typing import Annotated, Any
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import Depends, Request
 from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.security.base import SecurityBase
-from sqlalchemy import Connection, or_, select, text
 
+from common import tokens
 from common.context import current_context
-from common.database.transactions import in_reading
-from common.errors import Forbidden, Unauthenticated
-from common.ids import made_at
-from common.models import SigningKey
-from common.permissions import ADMIN
-from common.settings import get_settings
+from common.errors import AppError, TooManyRequests, Unauthenticated, Unavailable
+from common.permissions import PERMISSIONS
+from common.principals import (
+    InsufficientScope,
+    InvalidToken,
+    NetworkNotAllowed,
+    Principal,
+    RecentSignInRequired,
+    SessionRequired,
+)
+from common.tokens import forget_tokens
 
-ALGORITHM: Final = "EdDSA"
-_REQUIRED_CLAIMS: Final = ["iss", "aud", "sub", "sid", "scope", "iat", "exp", "jti"]
-_UNKNOWN_KEY_SECONDS: Final = 30.0
-_YOUNG_KEY_SECONDS: Final = 1.0
-_KEYS_SECONDS: Final = 600.0
-_LEEWAY_SECONDS: Final = 5
-_REMEMBERED: Final = 4096
+__all__ = [
+    "Access",
+    "CurrentUser",
+    "InsufficientScope",
+    "InvalidToken",
+    "LiveUser",
+    "Principal",
+    "RecentUser",
+    "forget_tokens",
+    "requires",
+]
 
-
-class InvalidToken(Unauthenticated):
-    """The access token is malformed, expired, not ours, or signed with a key that is gone."""
-
-    code = "invalid_token"
-    detail = "The access token is not valid or has expired: refresh it or sign in again."
-
-
-class InsufficientScope(Forbidden):
-    """The token is valid but its scope lacks the permission."""
-
-    code = "insufficient_scope"
-    detail = "Your account does not have the permission that this needs."
+API_KEY_PREFIX = "lk_"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is asking. `permissions` is the token's scope."""
+class Access(SecurityBase):
+    """One demand, as a FastAPI dependency that gives the Principal.
 
-    user_id: UUID
-    session_id: UUID
-    permissions: frozenset[str]
-    expires_at: float
-
-
-class VerificationKeys:
-    """The public keys of `signing_keys`, read when a key is unknown (at most every 30 s) or old."""
-
-    def __init__(self) -> None:
-        """Nothing is read before the first token."""
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._read_at = -_KEYS_SECONDS
-        self._read_clock = 0.0
-
-    def needs_reading(self, kid: str) -> bool:
-        """Whether the keys in memory may not be enough for `kid`.
-
-        A key's id tells when it was made: one that claims to be younger than what is in memory is looked up
-        within a second, so that no stream of unknown keys can hide a new one for long.
-        """
-        age = time.monotonic() - self._read_at
-        if age > _KEYS_SECONDS or kid in self._keys:
-            return age > _KEYS_SECONDS
-        wait = _YOUNG_KEY_SECONDS if made_at(kid) >= self._read_clock - 1 else _UNKNOWN_KEY_SECONDS
-        return age > wait
-
-    def get(self, kid: str) -> Ed25519PublicKey | None:
-        """The key from memory."""
-        return self._keys.get(kid)
-
-    def read(self, connection: Connection, kid: str) -> None:
-        """Read all keys, unless another thread has done so meanwhile.
-
-        Several may read at the same moment: that costs less than a lock held while Postgres is asked.
-        """
-        if not self.needs_reading(kid):
-            return
-        current = or_(
-            SigningKey.retired_at.is_(None), SigningKey.retired_at > text("now() - interval '1 day'")
-        )
-        rows = connection.execute(select(SigningKey.id, SigningKey.public_key).where(current)).all()
-        self._keys = {str(row.id): Ed25519PublicKey.from_public_bytes(row.public_key) for row in rows}
-        self._read_at = time.monotonic()
-        self._read_clock = time.time()
-
-    def forget(self) -> None:
-        """Read again at the next token: for tests and after a rotation in this process."""
-        self._keys = {}
-        self._read_at = -_KEYS_SECONDS
-
-
-verification_keys = VerificationKeys()
-_verified: dict[str, Principal] = {}
-
-
-def _decode(token: str, key: Ed25519PublicKey) -> Principal:
-    settings = get_settings()
-    claims = jwt.decode(
-        token,
-        key,
-        algorithms=[ALGORITHM],
-        issuer=settings.issuer,
-        audience=settings.token_audience,
-        leeway=_LEEWAY_SECONDS,
-        options={"require": _REQUIRED_CLAIMS},
-    )
-    return Principal(
-        user_id=UUID(claims["sub"]),
-        session_id=UUID(claims["sid"]),
-        permissions=frozenset(claims["scope"].split()),
-        expires_at=claims["exp"],
-    )
-
-
-async def verify(token: str) -> Principal:
-    """The principal of an access token. Raises InvalidToken.
-
-    A token that was verified is remembered until it expires: a signature costs more than all else here.
+    Without a `permission` only a session will do.
     """
-    known = _verified.get(token)
-    if known is not None and known.expires_at > time.time():
-        return known
-    try:
-        header = jwt.get_unverified_header(token)
-        kid = str(header["kid"])
-        if header["alg"] != ALGORITHM:
-            raise InvalidToken
-        if verification_keys.needs_reading(kid):
-            await in_reading(lambda connection: verification_keys.read(connection, kid))
-        key = verification_keys.get(kid)
-        if key is None:
-            raise InvalidToken
-        principal = _decode(token, key)
-    except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
-        raise InvalidToken from None
-    if len(_verified) >= _REMEMBERED:
-        _verified.clear()
-    _verified[token] = principal
-    return principal
 
-
-def forget_tokens() -> None:
-    """Verify every token anew: for tests and after a rotation in this process."""
-    _verified.clear()
-    verification_keys.forget()
-
-
-class AccessToken(SecurityBase):
-    """The bearer token of RFC 6750, as a FastAPI dependency that gives the Principal."""
-
-    def __init__(self) -> None:
-        """Documented as the OAuth 2.0 password flow, so that `/docs` can sign in."""
+    def __init__(self, permission: str | None = None, *, live: bool = False, recent: bool = False) -> None:
+        """`recent` implies `live`. Raises ValueError for a permission that there is not."""
+        if permission is not None and permission not in PERMISSIONS:
+            raise ValueError(f"{permission!r} is not in common.permissions.PERMISSIONS")
+        self.permission = permission
+        self.recent = recent
+        self.live = live or recent
+        self.takes_api_keys = permission is not None and not recent
         self.scheme_name = "AccessToken"
-        scopes = {permission: permission for permission in sorted(ADMIN)}
+        # Documented as the OAuth 2.0 password flow, so that `/docs` can sign in.
+        scopes = {permission: permission for permission in sorted(PERMISSIONS)}
         flow = OAuthFlowPassword(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/token", scopes=scopes)
         self.model = OAuth2(flows=OAuthFlows(password=flow), description="An access token of `auth`.")
 
+    @property
+    def problems(self) -> tuple[type[AppError], ...]:
+        """How it refuses, for the description of the operation."""
+        told: list[type[AppError]] = [Unauthenticated, InvalidToken, Unavailable]
+        if self.permission is not None:
+            told.append(InsufficientScope)
+        if self.takes_api_keys:
+            told += [NetworkNotAllowed, TooManyRequests]
+        else:
+            told.append(SessionRequired)
+        if self.recent:
+            told.append(RecentSignInRequired)
+        return tuple(told)
+
     async def __call__(self, request: Request) -> Principal:
-        """Raises Unauthenticated, InvalidToken, with the challenge that RFC 6750 wants."""
-        given = request.headers.getlist("authorization")
-        # Of two, a proxy may look at one and we at the other.
-        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated(headers={"WWW-Authenticate": "Bearer"})
+        """Raises Unauthenticated, with the challenge that RFC 6750 wants, or Forbidden."""
+        credential = _credential(request)
+        context = current_context()
         try:
-            principal = await verify(token.strip())
+            if credential.startswith(API_KEY_PREFIX):
+                principal = await self._of_key(credential)
+            else:
+                principal = await tokens.verify(credential)
+            if self.live and principal.session_id is not None:
+                from common.live_sessions import look_up
+
+                principal = await look_up(principal, recent=self.recent)
         except InvalidToken as error:
             error.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
             raise
-        context = current_context()
         context.user_id = principal.user_id
         context.session_id = principal.session_id
+        context.api_key_id = principal.api_key_id
+        if self.permission is not None and self.permission not in principal.permissions:
+            raise InsufficientScope(headers=_scope_challenge(self.permission))
+        return principal
+
+    async def _of_key(self, credential: str) -> Principal:
+        # Most callers are people: who uses no key does not pay for its code.
+        from common.api_keys import verify_api_key
+
+        principal = await verify_api_key(credential, fresh=self.live)
+        if not self.takes_api_keys:
+            raise SessionRequired
         return principal
 
 
-_access_token = AccessToken()
-CurrentUser = Annotated[Principal, Depends(_access_token)]
+def _credential(request: Request) -> str:
+    given = request.headers.getlist("authorization")
+    # Of two, a proxy may look at one and we at the other.
+    scheme, _, credential = (given[0] if len(given) == 1 else "").partition(" ")
+    if scheme.lower() != "bearer" or not credential:
+        raise Unauthenticated(headers={"WWW-Authenticate": "Bearer"})
+    return credential.strip()
 
 
-def requires(permission: str) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
-    """`dependencies=[requires("users:read")]`. Raises InsufficientScope."""
+def _scope_challenge(permission: str) -> dict[str, str]:
+    return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{permission}"'}
 
-    async def check(user: CurrentUser) -> None:
-        if permission not in user.permissions:
-            raise InsufficientScope
 
-    return Depends(check)
+def requires(permission: str, *, live: bool = False, recent: bool = False) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
+    """The permission as a dependency: annotate a Principal with it, or list it in `dependencies=`."""
+    return Depends(Access(permission, live=live, recent=recent))
+
+
+CurrentUser = Annotated[Principal, Depends(Access())]
+LiveUser = Annotated[Principal, Depends(Access(live=True))]
+RecentUser = Annotated[Principal, Depends(Access(recent=True))]

@@ -1,8 +1,8 @@
 """The one writer of accounts and sessions, which `auth` and `users` both change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -11,8 +11,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as DatabaseSession
 
 from common.context import current_context
+from common.errors import Conflict
 from common.ids import new_id
 from common.models import Session, User
+from common.permissions import ADMINISTRATOR
+
+_ADMINISTRATORS_LOCK: Final = 0x6C616D626B61646D
+
+
+class LastAdministrator(Conflict):
+    """Nobody else could administer."""
+
+    code = "last_administrator"
+    detail = "This is the last active administrator: make somebody else one first."
 
 
 def find_account(session: DatabaseSession, email: str, *, hold: bool = False) -> User | None:
@@ -27,13 +38,26 @@ def hold_account(session: DatabaseSession, user_id: UUID) -> User | None:
 
 
 def create_account(
-    session: DatabaseSession, email: str, *, name: str = "", role: str = "member", verified: bool = False
+    session: DatabaseSession,
+    email: str,
+    *,
+    name: str = "",
+    roles: Sequence[str] = ("member",),
+    state: Literal["active", "invited"] = "active",
+    verified: bool = False,
 ) -> User | None:
     """A new account, or None where the address is taken, also by a transaction of the same moment."""
     verified_at = func.now() if verified else None
     statement = (
         insert(User)
-        .values(id=new_id(), email=email, name=name, role=role, email_verified_at=verified_at)
+        .values(
+            id=new_id(),
+            email=email,
+            name=name,
+            roles=sorted(set(roles)),
+            state=state,
+            email_verified_at=verified_at,
+        )
         .on_conflict_do_nothing(index_elements=["email"])
         .returning(User)
     )
@@ -43,7 +67,10 @@ def create_account(
 def change_account(
     session: DatabaseSession, user_id: UUID, changes: Mapping[str, Any], *, version: int | None = None
 ) -> User | None:
-    """Set columns of an account and count its version up; None where it is gone or at another version."""
+    """Set columns of an account and count its version up; None where it is gone or at another version.
+
+    Whatever takes an administrator's powers away holds them first: see `keep_an_administrator`.
+    """
     statement = update(User).where(User.id == user_id)
     if version is not None:
         statement = statement.where(User.version == version)
@@ -51,9 +78,29 @@ def change_account(
     return session.scalar(statement.returning(User), execution_options={"populate_existing": True})
 
 
+def keep_an_administrator(session: DatabaseSession, user_id: UUID) -> None:
+    """Call before an account loses the role `admin`, its state `active` or its row: one other must remain.
+
+    Of requests that take away the last two at the same moment, one waits for the other and is refused. Raises
+    LastAdministrator where the account is the only active administrator.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))
+    active = select(User.id).where(User.roles.contains([ADMINISTRATOR]), User.state == "active")
+    found = set(session.scalars(active.limit(2)))
+    if found == {user_id}:
+        raise LastAdministrator
+
+
 def delete_account(session: DatabaseSession, user_id: UUID) -> bool:
     """Delete an account with all that hangs on it: sessions, password, tokens. False where it was gone."""
     return session.scalar(delete(User).where(User.id == user_id).returning(User.id)) is not None
+
+
+def knows_user_agent(session: DatabaseSession, user_id: UUID) -> bool | None:
+    """Whether this account has signed in with the user agent of this request; None where it never has."""
+    agent = current_context().user_agent.replace("\x00", "")
+    same = func.bool_or(Session.user_agent == agent)
+    return session.scalar(select(same).where(Session.user_id == user_id))
 
 
 def open_session(session: DatabaseSession, user_id: UUID, lifetime: timedelta) -> UUID:
@@ -66,6 +113,7 @@ def open_session(session: DatabaseSession, user_id: UUID, lifetime: timedelta) -
             user_id=user_id,
             client_address=context.client_address,
             user_agent=context.user_agent.replace("\x00", ""),
+            last_address=context.client_address,
             expires_at=func.now() + lifetime,
         )
     )
@@ -73,9 +121,14 @@ def open_session(session: DatabaseSession, user_id: UUID, lifetime: timedelta) -
 
 
 def revoke_sessions(
-    session: DatabaseSession, reason: str, *, session_id: UUID | None = None, user_id: UUID | None = None
+    session: DatabaseSession,
+    reason: str,
+    *,
+    session_id: UUID | None = None,
+    user_id: UUID | None = None,
+    but: UUID | None = None,
 ) -> list[UUID]:
-    """End one session, or all of a user; gives the ids of those that were live."""
+    """End one session, or all of a user but one; gives the ids of those that were live."""
     if session_id is None and user_id is None:
         raise ValueError("name a session or a user")
     statement = update(Session).where(Session.revoked_at.is_(None))
@@ -83,5 +136,7 @@ def revoke_sessions(
         statement = statement.where(Session.id == session_id)
     if user_id is not None:
         statement = statement.where(Session.user_id == user_id)
+    if but is not None:
+        statement = statement.where(Session.id != but)
     statement = statement.values(revoked_at=func.now(), revoked_reason=reason)
     return list(session.scalars(statement.returning(Session.id)))

@@ -86,6 +86,8 @@ class App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of this function, made when it is first asked for."""
         if not self.openapi_schema:
+            from common.openapi import describe
+
             document = get_openapi(
                 title=self.title, version=self.version, summary=self.summary, routes=self.routes
             )
@@ -96,6 +98,7 @@ class App(FastAPI):
             schemas["Problem"] = problem
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            describe(document, self.routes)
             self.openapi_schema = document
         return self.openapi_schema
 

@@ -36,6 +36,7 @@ def record(
             actor_id=actor_id or context.user_id,
             subject_id=subject_id,
             session_id=context.session_id,
+            api_key_id=context.api_key_id,
             client_address=context.client_address,
             user_agent=context.user_agent.replace("\x00", ""),
             request_id=context.request_id,

@@ -33,6 +33,7 @@ class RequestContext:
     idempotency: "IdempotentRequest | None" = None
     user_id: UUID | None = None
     session_id: UUID | None = None
+    api_key_id: UUID | None = None
     cold_start: bool = False
     started: float = field(default_factory=time.perf_counter)
     statements: int = 0

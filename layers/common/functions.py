@@ -3,3 +3,6 @@
 from typing import Final
 
 FUNCTIONS: Final = ("auth", "users", "health", "worker")
+
+PERSONAL: Final = ("auth", "users")
+"""Those that keep what belongs to a person: their `jobs.py` can `export_person` and `erase_person`."""

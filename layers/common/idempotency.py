@@ -64,6 +64,7 @@ async def _remember(
         current_context().idempotency = IdempotentRequest(idempotency_key, fingerprint)
 
 
+_remember.problems = (InFlight, KeyReused)  # type: ignore[attr-defined]  # common.openapi reads it
 Idempotent = Depends(_remember)
 """`dependencies=[Idempotent]` on every creating POST but the token endpoints."""
 

@@ -17,10 +17,11 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import Field
-from sqlalchemy import Select, and_, or_
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.context import current_context
+from common.database.transactions import AnyRow
 from common.encryption import keyed_digest
 from common.errors import BadRequest
 from common.schemas import ResponseModel
@@ -73,12 +74,18 @@ class SortKey:
     direction: Literal["asc", "desc"] = "asc"
 
 
-def parse_sort(sort: str, allowed: dict[str, InstrumentedAttribute[Any]]) -> SortKey:
-    """`-created_at` to its column. Raises BadRequest for a name that is not allowed."""
+def parse_sort(
+    sort: str, allowed: dict[str, InstrumentedAttribute[Any]], unique: InstrumentedAttribute[Any]
+) -> list[SortKey]:
+    """`-created_at` to its column, then `unique` in the same direction, so that one index serves both.
+
+    Raises BadRequest for a name that is not allowed.
+    """
     name = sort.removeprefix("-")
     if name not in allowed:
         raise BadRequest(f"`sort` takes {', '.join(sorted(allowed))}, with a leading `-` to reverse.")
-    return SortKey(allowed[name], "desc" if sort.startswith("-") else "asc")
+    direction: Literal["asc", "desc"] = "desc" if sort.startswith("-") else "asc"
+    return [SortKey(column, direction) for column in dict.fromkeys((allowed[name], unique))]
 
 
 def _dump(value: object) -> list[str | int | float | bool]:
@@ -119,8 +126,13 @@ def _unseal(cursor: str, context: str, size: int) -> list[Any]:
     return values
 
 
-def _after(keys: Sequence[SortKey], values: Sequence[Any]) -> Any:  # noqa: ANN401 - a SQL expression
-    # (a, b) > (x, y) spelled out, as the directions may differ: a > x or (a = x and b > y).
+def _after(keys: Sequence[SortKey], values: Sequence[Any]) -> ColumnElement[bool]:
+    columns = [key.column for key in keys]
+    if all(key.direction == keys[0].direction for key in keys):
+        # A comparison of rows is the one form for which Postgres begins in the middle of an index.
+        after = tuple_(*values, types=[column.type for column in columns])
+        return tuple_(*columns) > after if keys[0].direction == "asc" else tuple_(*columns) < after
+    # Spelled out, as the directions differ: a > x or (a = x and b < y).
     clauses = []
     for index, (key, value) in enumerate(zip(keys, values, strict=True)):
         beyond = key.column > value if key.direction == "asc" else key.column < value
@@ -143,16 +155,41 @@ def paginate[Entity](
     *,
     context: str,
 ) -> tuple[list[Entity], str | None]:
-    """The rows of one page and the cursor of the next.
+    """The entities of one page and the cursor of the next.
 
     `context` names the list with its filters and its reader: a cursor works in no other. Sets `Link`.
     """
+    limited, context = _of_page(statement, keys, page, context)
+    return _cut(list(session.scalars(limited)), keys, page, context)
+
+
+def paginate_rows(
+    connection: Connection,
+    statement: Select[Any],
+    keys: Sequence[SortKey],
+    page: PageParameters,
+    *,
+    context: str,
+) -> tuple[list[AnyRow], str | None]:
+    """The same for a statement that selects columns, those of `keys` among them."""
+    limited, context = _of_page(statement, keys, page, context)
+    return _cut(list(connection.execute(limited).all()), keys, page, context)
+
+
+def _of_page[S: Select[Any]](
+    statement: S, keys: Sequence[SortKey], page: PageParameters, context: str
+) -> tuple[S, str]:
     order = ",".join(f"{key.column.key} {key.direction}" for key in keys)
     context = f"{current_context().function}|{context}|{order}"
     if page.cursor is not None:
         statement = statement.where(_after(keys, _unseal(page.cursor, context, len(keys))))
     columns = [key.column.asc() if key.direction == "asc" else key.column.desc() for key in keys]
-    rows = list(session.scalars(statement.order_by(*columns).limit(page.limit + 1)))
+    return statement.order_by(*columns).limit(page.limit + 1), context
+
+
+def _cut[T](
+    rows: list[T], keys: Sequence[SortKey], page: PageParameters, context: str
+) -> tuple[list[T], str | None]:
     if len(rows) <= page.limit:
         return rows, None
     rows = rows[: page.limit]

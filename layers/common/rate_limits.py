@@ -5,9 +5,11 @@ process remembers who is over a limit and refuses them without a query until the
 """
 
 import math
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Depends
@@ -17,9 +19,9 @@ from sqlalchemy.orm import Session
 from common import metrics
 from common.client_address import address_block
 from common.context import current_context
-from common.database.transactions import AnyRow, in_transaction
+from common.database.transactions import AnyRow, after_commit, in_transaction
 from common.encryption import keyed_digest
-from common.errors import TooManyRequests
+from common.errors import TooManyRequests, Unavailable
 from common.settings import get_settings
 
 _REMEMBERED: Final = 10_000
@@ -27,11 +29,15 @@ _REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`quota` requests at once, regained evenly over `seconds`."""
+    """`quota` requests at once, regained evenly over `seconds`.
+
+    A limit that all clients share is kept in `shards` parts, so that they do not wait for one row.
+    """
 
     name: str
     quota: int
     seconds: int
+    shards: int = 1
 
     @property
     def policy(self) -> str:
@@ -70,21 +76,76 @@ _SPEND: Final = text("""
     returning digest, spent, refusals
 """)
 
+
+@dataclass(frozen=True, slots=True)
+class GrowingDelay:
+    """`free` attempts at once; after each further one the wait doubles, from `first` to `longest` seconds.
+
+    An attempt counts before its outcome is known, so that many at once gain nothing; `forgive` forgets them
+    after a success, and `forgotten` seconds of rest do the same.
+    """
+
+    name: str
+    free: int = 5
+    first: int = 1
+    longest: int = 900
+    forgotten: int = 86_400
+
+    @property
+    def policy(self) -> str:
+        """The item of `RateLimit-Policy`."""
+        return f'"{self.name}";q={self.free};w={self.longest}'
+
+
+# A refused attempt does not count: the wait that was told is the wait that there is.
+_ATTEMPT: Final = text("""
+    with wanted as (
+        select cast(:digest as bytea) as digest, cast(:free as float8) as free,
+            cast(:first as float8) as first, cast(:longest as float8) as longest,
+            make_interval(secs => :forgotten) as forgotten
+    )
+    insert into rate_limits as bucket (digest, spent, updated_at, expires_at, refusals)
+    select digest, 1, clock_timestamp(), clock_timestamp() + forgotten, 0 from wanted
+    on conflict (digest) do update set (spent, updated_at, expires_at, refusals) = (
+        select
+            case when waits then bucket.spent else counted + 1 end,
+            case when waits then bucket.updated_at else clock_timestamp() end,
+            clock_timestamp() + forgotten,
+            case when waits then bucket.refusals + 1 else 0 end
+        from (
+            select forgotten, counted, clock_timestamp() < bucket.updated_at + make_interval(secs =>
+                case when counted < free then 0 else least(longest, first * 2 ^ least(counted - free, 30)) end
+            ) as waits
+            from (
+                select wanted.*, case when bucket.updated_at < clock_timestamp() - forgotten then 0
+                    else bucket.spent end as counted from wanted
+            ) as recent
+        ) as judged
+    )
+    returning spent, refusals, extract(epoch from clock_timestamp() - updated_at) as age
+""")
+
+_FORGIVE: Final = text("delete from rate_limits where digest = :digest")
+
 _refused_until: dict[bytes, float] = {}
 
 
-def _digest(limit: Limit, subject: str) -> bytes:
+def _digest(limit: Limit | GrowingDelay, subject: str) -> bytes:
     return keyed_digest("rate-limit", limit.name, subject)[:16]
 
 
-def _refuse(limit: Limit, seconds: float) -> TooManyRequests:
+def _everybody(limit: Limit) -> str:
+    return f"everybody {random.randrange(limit.shards)}"  # noqa: S311 - spreads load, keeps no secret
+
+
+def _refuse(limit: Limit | GrowingDelay, seconds: float) -> TooManyRequests:
     metrics.count("lambkin_rate_limited_total", limit=limit.name)
     wait = max(1, math.ceil(seconds))
     headers = {"RateLimit-Policy": limit.policy, "RateLimit": f'"{limit.name}";r=0;t={wait}'}
     return TooManyRequests(f"Too many requests: try again in {wait} s.", retry_after=wait, headers=headers)
 
 
-def _recall(wanted: dict[bytes, Limit]) -> None:
+def _recall(wanted: Mapping[bytes, Limit | GrowingDelay]) -> None:
     """Refuse without a query who is known to be over a limit."""
     now = time.monotonic()
     for digest, limit in wanted.items():
@@ -99,20 +160,24 @@ def _remember(digest: bytes, seconds: float) -> None:
     _refused_until[digest] = time.monotonic() + seconds
 
 
+def _share(limit: Limit) -> float:
+    return max(1.0, limit.quota / limit.shards)
+
+
 def _judge(wanted: dict[bytes, Limit], rows: Sequence[AnyRow]) -> None:
     headers = current_context().response_headers
     tightest = math.inf
     refusal: TooManyRequests | None = None
     for digest, spent, refusals in rows:
         limit = wanted[bytes(digest)]
-        remaining = max(0, math.floor(limit.quota - spent))
+        remaining = max(0, math.floor((_share(limit) - spent) * limit.shards))
         if refusals:
-            seconds = (spent + 1 - limit.quota) * limit.seconds / limit.quota
+            seconds = (spent + 1 - _share(limit)) * limit.seconds / _share(limit)
             _remember(bytes(digest), seconds)
             refusal = _refuse(limit, seconds)
         elif remaining < tightest:
             tightest = remaining
-            reset = math.ceil(spent * limit.seconds / limit.quota)
+            reset = math.ceil(spent * limit.seconds / _share(limit))
             headers["RateLimit-Policy"] = limit.policy
             headers["RateLimit"] = f'"{limit.name}";r={remaining};t={reset}'
     if refusal:
@@ -123,22 +188,60 @@ def spend(session: Session, wanted: dict[bytes, Limit]) -> Sequence[AnyRow]:
     """Count one request against each bucket; gives digest, level and refusals of each."""
     parameters = {
         "digests": list(wanted),
-        "quotas": [float(limit.quota) for limit in wanted.values()],
+        "quotas": [_share(limit) for limit in wanted.values()],
         "seconds": [float(limit.seconds) for limit in wanted.values()],
     }
     return session.execute(_SPEND, parameters).all()
 
 
-async def check_limits(*subjects: tuple[Limit, str]) -> None:
+def _attempt(session: Session, delay: GrowingDelay, digest: bytes) -> None:
+    parameters = {
+        "digest": digest,
+        "free": float(delay.free),
+        "first": float(delay.first),
+        "longest": float(delay.longest),
+        "forgotten": delay.forgotten,
+    }
+    spent, refusals, age = session.execute(_ATTEMPT, parameters).one()
+    if refusals:
+        wait = min(delay.longest, delay.first * 2 ** min(spent - delay.free, 30)) - float(age)
+        _remember(digest, wait)
+        refusal = _refuse(delay, wait)
+        # The refusal itself is worth keeping: it counts in the metrics of the table.
+        refusal.keep = True
+        raise refusal
+
+
+async def check_limits(
+    *subjects: tuple[Limit, str], overall: Limit | None = None, delay: tuple[GrowingDelay, str] | None = None
+) -> None:
     """Count this request against each limit and its subject, in a short transaction of its own.
 
-    The tightest is told in the `RateLimit` headers. Raises TooManyRequests.
+    `overall` is the limit that all clients share. The tightest is told in the `RateLimit` headers. Raises
+    TooManyRequests.
     """
     if not get_settings().rate_limits:
         return
     wanted = {_digest(limit, subject): limit for limit, subject in subjects}
-    _recall(wanted)
-    _judge(wanted, await in_transaction(lambda session: spend(session, wanted)))
+    if overall is not None:
+        wanted[_digest(overall, _everybody(overall))] = overall
+    delays = {_digest(*delay): delay[0]} if delay is not None else {}
+    _recall({**wanted, **delays})
+
+    def count(session: Session) -> Sequence[AnyRow]:
+        for digest, growing in delays.items():
+            _attempt(session, growing, digest)
+        return spend(session, wanted)
+
+    _judge(wanted, await in_transaction(count))
+
+
+def forgive(session: Session, delay: GrowingDelay, subject: str) -> None:
+    """Forget the attempts of `subject` in the caller's transaction: the last one was a success."""
+    if get_settings().rate_limits:
+        digest = _digest(delay, subject)
+        session.execute(_FORGIVE, {"digest": digest})
+        after_commit(session, partial(_refused_until.pop, digest, 0.0))
 
 
 async def is_over(limit: Limit, subject: str) -> bool:
@@ -150,10 +253,14 @@ async def is_over(limit: Limit, subject: str) -> bool:
     return any(refusals for _, _, refusals in rows)
 
 
-def limited(limit: Limit) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
-    """`dependencies=[limited(LIMIT)]`: count by the client's address, an IPv6 one by its /64."""
+def limited(limit: Limit, *, overall: Limit | None = None) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
+    """`dependencies=[limited(LIMIT)]`: count by the client's address, an IPv6 one by its /64.
+
+    `overall` bounds what all clients together may do.
+    """
 
     async def check() -> None:
-        await check_limits((limit, address_block(current_context().client_address)))
+        await check_limits((limit, address_block(current_context().client_address)), overall=overall)
 
+    check.problems = (TooManyRequests, Unavailable)  # type: ignore[attr-defined]  # common.openapi reads it
     return Depends(check)

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive
 
 from common.conditional import is_unchanged
 from common.context import current_context
-from common.errors import ContentTooLarge, UnsupportedMediaType
+from common.errors import ContentTooLarge, Unavailable, UnsupportedMediaType
 
 # The stand-ins that `Db` and `Reading` depend on, and what runs an endpoint that has one.
 _RUNNERS: Final = {
@@ -90,12 +90,13 @@ class Route(APIRoute):
             if inspect.iscoroutinefunction(endpoint):
                 raise TypeError(f"{endpoint.__qualname__} takes Db and is async: make it a def.")
             endpoint = _in_transaction(endpoint, *parameter)
+        self.problems = (Unavailable,) if parameter is not None else ()
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, with ours around it."""
         handle = super().get_route_handler()
-        takes_json = self.body_field is not None and not _is_form(self)
+        takes_json = self.body_field is not None and not is_form(self)
         reads = "GET" in (self.methods or ())
         status = self.status_code or 200
 
@@ -116,7 +117,8 @@ class Route(APIRoute):
         return handle_once
 
 
-def _is_form(route: APIRoute) -> bool:
+def is_form(route: APIRoute) -> bool:
+    """Whether the route's body is a form, and not JSON."""
     from fastapi.params import Form
 
     return route.body_field is not None and isinstance(route.body_field.field_info, Form)
@@ -128,3 +130,11 @@ class Router(APIRouter):
     def __init__(self, *, prefix: str, tags: list[str]) -> None:
         """`prefix` is `/v1/<function>`, or below it."""
         super().__init__(prefix=prefix, tags=list(tags), route_class=Route, redirect_slashes=False)
+
+
+def combine(*routers: APIRouter) -> APIRouter:
+    """One router with the routes of several, in their order: for an `endpoints` that is a folder."""
+    together = APIRouter()
+    for router in routers:
+        together.routes.extend(router.routes)
+    return together

@@ -75,14 +75,35 @@ class Settings(BaseSettings):
         (INSECURE_KEY,),
         description="`name:base64` of 32 bytes each; the first encrypts, all decrypt.",
     )
-    token_issuer: str | None = Field(None, description="`iss` of access tokens; unset: PUBLIC_URL.")
+    token_issuer: str | None = Field(
+        None, description="`iss` of access tokens; unset: PUBLIC_URL and `/v1/auth`."
+    )
     token_audience: str = Field("lambkin", description="`aud` of access tokens.")
     access_token_seconds: int = Field(600, ge=60, le=3600, description="Life of an access token.")
-    refresh_token_days: int = Field(30, ge=1, le=365, description="Life of an unused refresh token.")
+    refresh_token_days: int = Field(
+        30, ge=1, le=365, description="Life of an unused refresh token: how long a session may be idle."
+    )
+    session_days: int = Field(90, ge=1, le=3650, description="Longest life of a session, however much used.")
+    recent_sign_in_seconds: int = Field(
+        900, ge=60, le=86_400, description="How old a sign-in may be for a sensitive operation."
+    )
+    cookie_path: str = Field("/v1/auth", description="`Path` of the refresh cookie of the browser mode.")
+    cookie_secure: bool | None = Field(
+        None, description="`Secure` of that cookie; unset: on unless PUBLIC_URL is http."
+    )
     refresh_grace_seconds: int = Field(
         10, ge=0, le=60, description="How long a rotated refresh token still answers with its successor."
     )
     verification_hours: int = Field(24, ge=1, description="Life of a link that verifies an address.")
+    password_reset_minutes: int = Field(30, ge=5, le=1440, description="Life of a link for a new password.")
+    email_undo_days: int = Field(
+        7, ge=1, le=30, description="How long the old address can undo a change of address."
+    )
+    invitation_days: int = Field(7, ge=1, le=60, description="Life of an invitation.")
+    deletion_grace_days: int = Field(
+        14, ge=0, le=90, description="How long the deletion of an account can be undone."
+    )
+    export_days: int = Field(7, ge=1, le=30, description="How long the archive of an export is kept.")
     require_verified_email: bool = Field(
         default=True, description="Whether sign-in needs a verified address."
     )
@@ -95,6 +116,10 @@ class Settings(BaseSettings):
         None, description="An emulator in place of AWS; unset on STAGE=local: http://localstack:4566."
     )
     bucket: str = Field("lambkin", description="The bucket for files.")
+    s3_public_url: str | None = Field(
+        None,
+        description="The bucket's service as clients reach it, for presigned links; unset: as we do.",
+    )
     queue_prefix: str = Field("lambkin-", description="A function's queue is this and its name.")
     queues: bool = Field(default=True, description="Off: job handlers only poll Postgres.")
     mail_transport: Literal["ses", "smtp"] = Field("ses", description="How mail leaves.")
@@ -151,6 +176,7 @@ class Settings(BaseSettings):
             "FRONTEND_URL": not self.frontend_url.startswith("https://"),
             "CORS_ORIGINS": "*" in self.cors_origins,
             "RATE_LIMITS": not self.rate_limits,
+            "COOKIE_SECURE": self.cookie_secure is False,
         }
         for name, is_unsafe in unsafe.items():
             if is_unsafe:
@@ -160,7 +186,12 @@ class Settings(BaseSettings):
     @property
     def issuer(self) -> str:
         """The `iss` of access tokens."""
-        return self.token_issuer or self.public_url
+        return self.token_issuer or f"{self.public_url}/v1/auth"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies are sent over https only."""
+        return self.public_url.startswith("https://") if self.cookie_secure is None else self.cookie_secure
 
     @property
     def allowed_origins(self) -> list[str]:

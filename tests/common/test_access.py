@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from typing import Annotated
 
 import httpx
 import pytest
 
-from common.access import CurrentUser, requires
+from common.access import Principal, requires
 from common.app import create_app
-from common.permissions import ROLE_PERMISSIONS
+from common.permissions import BUILT_IN
 from common.routing import Router
 from tests.support.transports import AsgiTransport
 from tests.support.world import World
@@ -13,8 +14,8 @@ from tests.support.world import World
 router = Router(prefix="/v1/users", tags=["users"])
 
 
-@router.get("/everyone", dependencies=[requires("users:read")])
-async def everyone(user: CurrentUser) -> dict[str, str]:
+@router.get("/everyone")
+async def everyone(user: Annotated[Principal, requires("users:read")]) -> dict[str, str]:
     return {"by": str(user.user_id)}
 
 
@@ -27,7 +28,7 @@ def api(world: World) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize(("role", "status"), [("admin", 200), ("member", 403)])
 def test_a_permission_is_what_the_role_gives(api: httpx.Client, world: World, role: str, status: int) -> None:
-    answer = api.get("/v1/users/everyone", headers=world.person(role=role).headers)
+    answer = api.get("/v1/users/everyone", headers=world.person(roles=[role]).headers)
     assert answer.status_code == status
     assert status == 200 or answer.json()["code"] == "insufficient_scope"
 
@@ -40,9 +41,9 @@ def test_without_a_token_it_is_401_with_a_challenge(api: httpx.Client, header: s
 
 
 def test_the_scheme_is_compared_without_case(api: httpx.Client, world: World) -> None:
-    token = world.person(role="admin").access_token
+    token = world.person(roles=["admin"]).access_token
     assert api.get("/v1/users/everyone", headers={"Authorization": f"bEARER {token}"}).status_code == 200
 
 
 def test_an_admin_may_all_that_a_member_may() -> None:
-    assert ROLE_PERMISSIONS["admin"] > ROLE_PERMISSIONS["member"]
+    assert BUILT_IN["admin"] > BUILT_IN["member"]

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from common.app import create_app
 from common.database import Db
 from common.models import User
-from common.pagination import Page, PageQuery, SortKey, paginate, parse_sort
+from common.pagination import Page, PageQuery, paginate, parse_sort
 from common.routing import Router
 from common.schemas import ResponseModel
 from tests.support.transports import AsgiTransport
@@ -28,7 +28,7 @@ class Item(ResponseModel):
 
 @router.get("/list")
 def list_users(db: Db, page: PageQuery, name: str, sort: Annotated[str, Query()] = "name") -> Page[Item]:
-    keys = [parse_sort(sort, {"name": User.name, "created_at": User.created_at}), SortKey(User.id)]
+    keys = parse_sort(sort, {"name": User.name, "created_at": User.created_at}, User.id)
     statement = select(User).where(User.locale == name)
     rows, cursor = paginate(db, statement, keys, page, context=name)
     return Page(items=[Item.model_validate(row) for row in rows], next_cursor=cursor)

@@ -1,6 +1,7 @@
 """What tests build: accounts, sessions, tokens; what they read: mails, rows."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,8 +14,9 @@ from common.context import RequestContext, enter_context
 from common.database.engine import build_engine
 from common.encryption import decrypt
 from common.models import User
-from functions.auth import repository, sign_in
+from functions.auth import sign_in
 from functions.auth.passwords import Passwords
+from functions.auth.repository import credentials
 
 PASSWORD = "correct horse battery staple"
 
@@ -69,14 +71,14 @@ class World:
         return f"{uuid4().hex}@lambkin.example"
 
     def account(
-        self, *, email: str = "", verified: bool = True, role: str = "member", name: str = "Ada"
+        self, *, email: str = "", verified: bool = True, roles: Sequence[str] = ("member",), name: str = "Ada"
     ) -> User:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             user = accounts.create_account(
-                session, email or self.address(), name=name, role=role, verified=verified
+                session, email or self.address(), name=name, roles=roles, verified=verified
             )
             assert user is not None
-            repository.set_password(session, user.id, self._password_hash)
+            credentials.set_password(session, user.id, self._password_hash)
             return user
 
     def person(self, **options: Any) -> Person:
@@ -84,8 +86,8 @@ class World:
         user = self.account(**options)
         enter_context(RequestContext(function="auth", client_address="198.51.100.1", user_agent="tests"))
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            tokens = sign_in.open_session(session, user.id, user.role)
-        return Person(user.id, user.email, tokens.access_token, tokens.refresh_token)
+            tokens = sign_in.open_session(session, user.id, user.roles)
+        return Person(user.id, user.email, tokens.access_token, tokens.refresh_token or "")
 
     def mails(self, to: str) -> list[Mail]:
         """The mails to this address that wait in `jobs`, oldest first."""

@@ -61,7 +61,7 @@ type AnyRow = Row[*tuple[Any, ...]]
 """A row of whatever columns."""
 
 
-def after_commit(session: Session, action: Callable[[], None]) -> None:
+def after_commit(session: Session, action: Callable[[], object]) -> None:
     """Run `action` once the transaction is committed; never if it is not. It must not raise."""
     session.info.setdefault(_AFTER_COMMIT, []).append(action)
 

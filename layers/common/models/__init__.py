@@ -1,21 +1,40 @@
 """All tables, as one database has one metadata. Who owns and may touch which: `common.models.ownership`."""
 
 from common.models.accounts import Session, User
+from common.models.api_keys import ApiKey
 from common.models.audit import AuditEntry
 from common.models.base import Base
-from common.models.credentials import OneTimeToken, Password, RefreshToken, SigningKey, SigningSecret
+from common.models.credentials import (
+    OneTimeToken,
+    Password,
+    PendingRegistration,
+    RefreshToken,
+    SigningKey,
+    SigningSecret,
+)
+from common.models.invitations import BulkInvitation, BulkInvitationLine
 from common.models.jobs import Job
+from common.models.personal_data import ErasureReport, Export, ExportPart
 from common.models.requests import IdempotencyKey, RateLimit
+from common.models.roles import Role
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "Base",
+    "BulkInvitation",
+    "BulkInvitationLine",
+    "ErasureReport",
+    "Export",
+    "ExportPart",
     "IdempotencyKey",
     "Job",
     "OneTimeToken",
     "Password",
+    "PendingRegistration",
     "RateLimit",
     "RefreshToken",
+    "Role",
     "Session",
     "SigningKey",
     "SigningSecret",

@@ -14,7 +14,12 @@ class AuditEntry(Base):
     """
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "subject_id", "created_at"), Index(None, "created_at"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "subject_id", "created_at", "id"),
+        Index(None, "actor_id", "created_at", "id"),
+        Index(None, "action", "created_at", "id"),
+    )
 
     id: Mapped[Id]
     created_at: Mapped[CreatedAt]
@@ -23,6 +28,7 @@ class AuditEntry(Base):
     actor_id: Mapped[UUID | None]
     subject_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
+    api_key_id: Mapped[UUID | None]
     client_address: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(512))
     request_id: Mapped[str] = mapped_column(String(128))

@@ -36,15 +36,18 @@ class RefreshToken(Base):
 
 
 class OneTimeToken(Base):
-    """What a mailed link carries, by digest; it works once. Owner: auth.
+    """What a mailed link carries, by digest; it works once. Owner: common (`common.one_time_tokens`).
 
-    `password_hash` and `name` came with the registration which this link confirms: whoever clicks a link gets
-    what that registration said, so that nobody can slip theirs under another's address.
+    `email` is the address that the link is about, where that is not the account's own.
     """
 
     __tablename__ = "one_time_tokens"
     __table_args__ = (
-        CheckConstraint("purpose in ('verify_email')", name="purpose_known"),
+        CheckConstraint(
+            "purpose in ('verify_email', 'reset_password', 'change_email', 'undo_email', 'invitation', "
+            "'undo_deletion', 'download_export')",
+            name="purpose_known",
+        ),
         Index(None, "user_id"),
         Index(None, "expires_at"),
     )
@@ -52,21 +55,40 @@ class OneTimeToken(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     purpose: Mapped[str] = mapped_column(String(32))
-    password_hash: Mapped[str | None] = mapped_column(String(255))
-    name: Mapped[str | None] = mapped_column(String(200))
+    email: Mapped[str | None] = mapped_column(String(254))
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]
 
 
+class PendingRegistration(Base):
+    """What came with the registration which a link confirms. Owner: auth; no other role can read it.
+
+    Whoever clicks a link gets what that registration said, so that nobody can slip their password under
+    another's address.
+    """
+
+    __tablename__ = "pending_registrations"
+
+    digest: Mapped[bytes] = mapped_column(
+        LargeBinary(32), ForeignKey("one_time_tokens.digest", ondelete="CASCADE"), primary_key=True
+    )
+    password_hash: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(200))
+
+
 class SigningKey(Base):
-    """The public half of a key that signs access tokens. Owner: auth; every function reads it."""
+    """The public half of a key that signs access tokens. Owner: auth; every function reads it.
+
+    It is published when it is made and signs from `active_at` on, so that verifiers know it by then.
+    """
 
     __tablename__ = "signing_keys"
 
     id: Mapped[Id]
     public_key: Mapped[bytes] = mapped_column(LargeBinary(32))
     created_at: Mapped[CreatedAt]
+    active_at: Mapped[CreatedAt]
     retired_at: Mapped[datetime | None]
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
-from common import access
+from common import access, tokens
 from common.encryption import decrypt
 from common.models.ownership import FUNCTIONS
 from tests.support.world import World
@@ -122,7 +122,7 @@ def test_a_verified_token_is_refused_once_it_expires(
     assert read_me(asgi, token).status_code == 200
     later = datetime.now(UTC) + timedelta(seconds=611)
     monkeypatch.setattr("jwt.api_jwt.datetime", SimpleNamespace(now=later.astimezone))
-    monkeypatch.setattr("common.access.time", SimpleNamespace(time=later.timestamp, monotonic=time.monotonic))
+    monkeypatch.setattr("common.tokens.time", SimpleNamespace(time=later.timestamp, monotonic=time.monotonic))
     assert read_me(asgi, token).status_code == 401
 
 
@@ -131,13 +131,13 @@ def test_unknown_keys_are_looked_up_at_most_every_30_seconds(
 ) -> None:
     access.forget_tokens()
     reads = []
-    read = access.verification_keys.read
+    read = tokens.verification_keys.read
 
     def counted(connection: Connection, kid: str) -> None:
         reads.append(kid)
         read(connection, kid)
 
-    monkeypatch.setattr(access.verification_keys, "read", counted)
+    monkeypatch.setattr(tokens.verification_keys, "read", counted)
     for _ in range(5):
         assert read_me(asgi, _unknown_key(world)).status_code == 401
     assert len(reads) == 1

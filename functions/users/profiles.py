@@ -9,8 +9,8 @@ from common.conditional import require_match, set_etag
 from common.database import AnyRow
 from common.errors import PreconditionFailed
 from common.models import User
-from functions.users import repository
-from functions.users.schemas import UserChange, UserRead
+from functions.users.repository import accounts as stored
+from functions.users.schemas.profiles import UserChange, UserRead
 
 
 def _read(account: User | AnyRow) -> UserRead:
@@ -21,14 +21,14 @@ def _read(account: User | AnyRow) -> UserRead:
         email_verified=account.email_verified_at is not None,
         name=account.name,
         locale=account.locale,
-        role=account.role,
+        roles=account.roles,
         created_at=account.created_at,
         updated_at=account.updated_at,
     )
 
 
 def _own(connection: Connection, user: Principal) -> AnyRow:
-    account = repository.profile(connection, user.user_id)
+    account = stored.profile(connection, user.user_id)
     # A token outlives its account by minutes at most.
     if account is None or account.state != "active":
         raise InvalidToken
@@ -64,5 +64,6 @@ def change_own_profile(
 def delete_own_account(session: Session, user: Principal) -> None:
     """Delete the caller's account with its sessions and its password; the audit log keeps its id."""
     _own(session.connection(), user)
+    accounts.keep_an_administrator(session, user.user_id)
     if accounts.delete_account(session, user.user_id):
         audit.record(session, "account.deleted", subject_id=user.user_id)

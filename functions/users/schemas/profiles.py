@@ -15,7 +15,7 @@ class UserRead(ResponseModel):
     email_verified: bool
     name: str = Field(examples=["Ada"])
     locale: str = Field(description="A BCP 47 tag.", examples=["en-GB"])
-    role: str = Field(examples=["member"])
+    roles: list[str] = Field(examples=[["member"]])
     created_at: datetime
     updated_at: datetime
 

@@ -1,4 +1,4 @@
-"""The queries of `users`."""
+"""Accounts, as `users` reads them."""
 
 from typing import Final
 from uuid import UUID
@@ -15,7 +15,7 @@ _PROFILE: Final = select(
     User.email_verified_at,
     User.name,
     User.locale,
-    User.role,
+    User.roles,
     User.state,
     User.created_at,
     User.updated_at,

@@ -1,0 +1,4 @@
+from common.routing import combine
+from functions.users.endpoints import me
+
+router = combine(me.router)
