@@ -1,7 +1,7 @@
 """The tasks of `auth`: a Lambda takes `handler`, a container runs this module."""
 
 from common.jobs import JobContext, Tasks
-from functions.auth import sessions
+from functions.auth import email_change, recovery, sessions
 
 tasks = Tasks("auth")
 
@@ -10,6 +10,24 @@ tasks = Tasks("auth")
 def notice_new_device(job: JobContext) -> None:
     """Tell a person by mail of a sign-in from a device that is new to their account."""
     sessions.notice_new_device(job)
+
+
+@tasks.task("send_password_reset")
+def send_password_reset(job: JobContext) -> None:
+    """Mail a link that sets a new password, where the address is an account's."""
+    recovery.send_password_reset(job)
+
+
+@tasks.task("resend_verification")
+def resend_verification(job: JobContext) -> None:
+    """Mail another verification link, where the account needs one."""
+    recovery.resend_verification(job)
+
+
+@tasks.task("start_email_change")
+def start_email_change(job: JobContext) -> None:
+    """Mail the link that confirms another address, or a notice to whoever has it."""
+    email_change.start_email_change(job)
 
 
 handler = tasks.handler

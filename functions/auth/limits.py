@@ -23,6 +23,8 @@ VERIFY: Final = Limit("verify-email", quota=60, seconds=3600)
 RECOVER: Final = Limit("recover", quota=20, seconds=3600)
 LINK: Final = Limit("link", quota=60, seconds=3600)
 MAILBOX: Final = Limit("mailbox", quota=5, seconds=3600)
+# Of its own, so that nobody who fills a mailbox with other mails keeps its owner from recovery.
+MAILBOX_RECOVERY: Final = Limit("mailbox-recovery", quota=10, seconds=3600)
 SIGN_IN_ADDRESS: Final = Limit("sign-in-address", quota=60, seconds=600)
 # Guesses at one account: ever slower from one place, and bounded from all places together. A stranger who
 # guesses from one place does not shut out its owner, who is at another.
@@ -65,6 +67,12 @@ def forgive_sign_in(session: Session, email: str) -> None:
     forgive(session, SIGN_IN_DELAY, f"{_account(email)} {_block()}")
 
 
+def forgive_account(session: Session, email: str) -> None:
+    """Forget all failed attempts: its owner has a new password, and is to get in with it."""
+    forgive_sign_in(session, email)
+    forgive(session, SIGN_IN_ACCOUNT, _account(email))
+
+
 async def check_reauthentication(user_id: object) -> None:
     """Count one attempt at the password of an account that is signed in."""
     await check_limits(overall=EVERYBODY, delay=(REAUTHENTICATE, str(user_id)))
@@ -78,3 +86,8 @@ def forgive_reauthentication(session: Session, user_id: object) -> None:
 async def may_mail(email: str) -> bool:
     """Count one mail to this address; False where it has had enough of them, which the client is not told."""
     return not await is_over(MAILBOX, email)
+
+
+async def may_mail_recovery(email: str) -> bool:
+    """The same for links that set a new password."""
+    return not await is_over(MAILBOX_RECOVERY, email)

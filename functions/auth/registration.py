@@ -30,14 +30,17 @@ def register(session: Session, email: str, name: str, password_hash: str) -> Non
     if created is not None:
         credentials.set_password(session, account.id, password_hash)
         audit.record(session, "account.registered", subject_id=account.id)
-    _mail_link(session, account, name, password_hash)
+    mail_link(session, account, name, password_hash)
 
 
-def _mail_link(session: Session, account: User, name: str, password_hash: str) -> None:
+def mail_link(session: Session, account: User, name: str, password_hash: str | None) -> None:
+    """Mail a verification link, with the password and the name that it is to confirm where there is one."""
     settings = get_settings()
     lifetime = timedelta(hours=settings.verification_hours)
     token = one_time_tokens.issue(session, account.id, "verify_email", lifetime)
-    credentials.add_pending_registration(session, one_time_tokens.token_digest(token), password_hash, name)
+    if password_hash is not None:
+        digest = one_time_tokens.token_digest(token)
+        credentials.add_pending_registration(session, digest, password_hash, name)
     link = f"{settings.frontend_url}/verify-email?token={token}"
     values = {"name": name, "link": link, "hours": settings.verification_hours}
     send_mail(session, "verify_email", account.email, values)

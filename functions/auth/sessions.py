@@ -1,13 +1,51 @@
-"""The sessions of a person: listed, ended."""
+"""The sessions of a person: listed, ended, and announced where their device is new."""
 
 from typing import Literal
+from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from common import accounts, audit
 from common.access import Principal
+from common.errors import NotFound
+from common.jobs import JobContext
+from common.mail import send_mail
+from common.pagination import Page, PageParameters
+from common.settings import get_settings
+from functions.auth.devices import device_in_words
+from functions.auth.repository import sessions as stored
+from functions.auth.schemas.sessions import SessionRead
 
 type Scope = Literal["current", "others", "all"]
+
+
+def own_sessions(connection: Connection, user: Principal, page: PageParameters) -> Page[SessionRead]:
+    """A page of the caller's live sessions, the newest sign-in first."""
+    rows, next_cursor = stored.live_sessions(connection, user.user_id, page)
+    items = [
+        SessionRead(
+            id=row.id,
+            device=device_in_words(row.user_agent),
+            client_address=row.client_address,
+            last_address=row.last_address,
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+            expires_at=row.expires_at,
+            current=row.id == user.session_id,
+        )
+        for row in rows
+    ]
+    return Page(items=items, next_cursor=next_cursor)
+
+
+def end_session(session: Session, user: Principal, session_id: UUID) -> None:
+    """End one session of the caller. Raises NotFound where they have no such live session."""
+    if not accounts.revoke_sessions(session, "signed_out", session_id=session_id, user_id=user.user_id):
+        raise NotFound
+    audit.record(
+        session, "session.revoked", subject_id=user.user_id, reason="signed_out", ended=str(session_id)
+    )
 
 
 def sign_out(session: Session, user: Principal, scope: Scope) -> None:
@@ -16,9 +54,7 @@ def sign_out(session: Session, user: Principal, scope: Scope) -> None:
         case "current":
             ended = accounts.revoke_sessions(session, "signed_out", session_id=user.session_id)
         case "others":
-            ended = accounts.revoke_sessions(
-                session, "signed_out_elsewhere", user_id=user.user_id, but=user.session_id
-            )
+            ended = accounts.revoke_sessions(session, "signed_out", user_id=user.user_id, but=user.session_id)
         case "all":
             ended = accounts.revoke_sessions(session, "signed_out", user_id=user.user_id)
     if ended:
@@ -30,3 +66,28 @@ def sign_out(session: Session, user: Principal, scope: Scope) -> None:
             scope=scope,
             number=len(ended),
         )
+
+
+def notice_new_device(job: JobContext) -> None:
+    """Mail the owner of a session whose device none of their other sessions had."""
+    session_id = UUID(job.payload["session_id"])
+
+    def notice(session: Session) -> None:
+        opened = stored.opened(session, session_id)
+        if opened is None:
+            return
+        device = device_in_words(opened.user_agent)
+        others = stored.user_agents(session, opened.user_id, but=session_id)
+        if any(device_in_words(other) == device for other in others):
+            return
+        values = {
+            "name": opened.name,
+            "device": device,
+            "address": opened.client_address,
+            "time": f"{opened.created_at:%d %B %Y, %H:%M} UTC",
+            "sessions_link": f"{get_settings().frontend_url}/sessions",
+            "reset_link": f"{get_settings().frontend_url}/forgot-password",
+        }
+        send_mail(session, "new_device", opened.email, values)
+
+    job.finish_with(notice)

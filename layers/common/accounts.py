@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as DatabaseSession
 
 from common.context import current_context
@@ -118,6 +119,35 @@ def open_session(session: DatabaseSession, user_id: UUID, lifetime: timedelta) -
         )
     )
     return session_id
+
+
+def authenticate_again(session: DatabaseSession, session_id: UUID) -> bool:
+    """The person of this session has proved just now who they are; False where it is not live."""
+    statement = update(Session).where(Session.id == session_id, Session.revoked_at.is_(None))
+    statement = statement.values(authenticated_at=func.now()).returning(Session.id)
+    return session.scalar(statement) is not None
+
+
+def change_email(session: DatabaseSession, user_id: UUID, email: str) -> bool:
+    """Give an account another address, which is proven; False where somebody else has proved it is theirs.
+
+    An account that was registered with the address but never verified gives way: its owner could prove
+    nothing.
+    """
+    session.execute(
+        delete(User).where(
+            User.email == email,
+            User.id != user_id,
+            User.email_verified_at.is_(None),
+            User.state == "active",
+        )
+    )
+    try:
+        with session.begin_nested():
+            changed = change_account(session, user_id, {"email": email, "email_verified_at": func.now()})
+    except IntegrityError:
+        return False
+    return changed is not None
 
 
 def revoke_sessions(

@@ -236,10 +236,10 @@ async def check_limits(
     _judge(wanted, await in_transaction(count))
 
 
-def forgive(session: Session, delay: GrowingDelay, subject: str) -> None:
+def forgive(session: Session, limit: Limit | GrowingDelay, subject: str) -> None:
     """Forget the attempts of `subject` in the caller's transaction: the last one was a success."""
     if get_settings().rate_limits:
-        digest = _digest(delay, subject)
+        digest = _digest(limit, subject)
         session.execute(_FORGIVE, {"digest": digest})
         after_commit(session, partial(_refused_until.pop, digest, 0.0))
 

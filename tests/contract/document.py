@@ -25,6 +25,16 @@ PLAIN_FORMATS: Final = {
 }
 
 
+def concrete(name: str) -> str:
+    """The path of an operation with values in place of its parameters; nothing there has them."""
+    path = name.partition(" ")[2]
+    for parameter in OPERATIONS[name].get("parameters", []):
+        if parameter["in"] == "path":
+            value = _example(parameter.get("schema", {}), parameter["name"])
+            path = path.replace(f"{{{parameter['name']}}}", str(value))
+    return path
+
+
 class NoExample(Exception):
     """Names the member of a schema that has no example."""
 

@@ -11,6 +11,10 @@ NOT_REPEATABLE = {
     "POST /v1/auth/refresh": "a token endpoint: a repetition gets the successor by itself",
     "POST /v1/auth/token": "a token endpoint: its answer must not be stored",
     "POST /v1/auth/verify-email": "creates nothing: its token works once",
+    "POST /v1/auth/password/reset": "creates nothing: its token works once",
+    "POST /v1/auth/email/confirm": "creates nothing: its token works once",
+    "POST /v1/auth/email/undo": "creates nothing: its token works once",
+    "POST /v1/auth/reauthenticate": "creates nothing: the same again is the same",
     "POST /v1/auth/logout": "creates nothing: a session ends once",
 }
 

@@ -12,6 +12,8 @@ from common.models import OneTimeToken, Password, PendingRegistration, User
 
 _CREDENTIALS: Final = (
     User.id,
+    User.email,
+    User.name,
     User.roles,
     User.state,
     User.email_verified_at,
@@ -39,6 +41,11 @@ def held_credentials(session: Session, user_id: UUID) -> AnyRow | None:
         .with_for_update(read=True)
     )
     return session.execute(statement).first()
+
+
+def password_hash(connection: Connection, user_id: UUID) -> str | None:
+    """The hash of an account's password."""
+    return connection.scalar(select(Password.hash).where(Password.user_id == user_id))
 
 
 def set_password(session: Session, user_id: UUID, password_hash: str) -> bool:

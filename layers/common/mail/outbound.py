@@ -16,6 +16,12 @@ MAX_ATTEMPTS: Final = 14
 TEMPLATES: Final[dict[str, frozenset[str]]] = {
     "verify_email": frozenset({"name", "link", "hours"}),
     "account_exists": frozenset({"name", "sign_in_link"}),
+    "new_device": frozenset({"name", "device", "address", "time", "sessions_link", "reset_link"}),
+    "reset_password": frozenset({"name", "link", "minutes"}),
+    "password_changed": frozenset({"name", "reset_link"}),
+    "change_email": frozenset({"name", "link", "hours"}),
+    "email_in_use": frozenset({"name", "sign_in_link"}),
+    "email_changed": frozenset({"name", "link", "days"}),
 }
 """The templates, and the values that each must be given. What ends with `link` is an http(s) URL."""
 

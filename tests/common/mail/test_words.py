@@ -19,6 +19,19 @@ LINK = "https://lambkin.example/verify?token=t0ken&next=%2Fhome"
 VALUES: dict[str, dict[str, Any]] = {
     "verify_email": {"name": "Ada", "link": LINK, "hours": 24},
     "account_exists": {"name": "Ada", "sign_in_link": LINK},
+    "new_device": {
+        "name": "Ada",
+        "device": "Firefox on Linux",
+        "address": "198.51.100.7",
+        "time": "22 November 2026, 08:15 UTC",
+        "sessions_link": LINK,
+        "reset_link": LINK,
+    },
+    "reset_password": {"name": "Ada", "link": LINK, "minutes": 30},
+    "password_changed": {"name": "Ada", "reset_link": LINK},
+    "change_email": {"name": "Ada", "link": LINK, "hours": 24},
+    "email_in_use": {"name": "Ada", "sign_in_link": LINK},
+    "email_changed": {"name": "Ada", "link": LINK, "days": 7},
 }
 OPTIONAL = {"account_exists": {"reset_link"}}
 

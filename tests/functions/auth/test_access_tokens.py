@@ -111,7 +111,7 @@ def test_a_forged_token_is_401(forgery: str, asgi: httpx.Client, world: World) -
 
 def test_a_token_carries_what_the_design_names_and_nothing_personal(world: World) -> None:
     body = jwt.decode(world.person().access_token, options={"verify_signature": False})
-    assert body.keys() == {"iss", "aud", "sub", "sid", "scope", "iat", "exp", "jti"}
+    assert body.keys() == {"iss", "aud", "sub", "sid", "scope", "auth_time", "iat", "exp", "jti"}
     assert body["exp"] - body["iat"] == 600
 
 

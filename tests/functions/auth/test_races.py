@@ -47,7 +47,7 @@ def test_a_link_that_was_made_too_late_changes_nothing(asgi: httpx.Client, world
     stranger = get_passwords()._hash("password of a stranger")
 
     def make_link(session: Session) -> None:
-        registration._mail_link(session, user, "Eve", stranger)
+        registration.mail_link(session, user, "Eve", stranger)
 
     get_database("auth").transaction(make_link)
     world.run("update users set email_verified_at = now() where id = :id", id=user.id)

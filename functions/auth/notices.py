@@ -1,0 +1,12 @@
+"""What a person is told by mail when something about their account has changed."""
+
+from sqlalchemy.orm import Session
+
+from common.mail import send_mail
+from common.settings import get_settings
+
+
+def tell_of_new_password(session: Session, email: str, name: str) -> None:
+    """Their password is another; how to get the account back if it was not them."""
+    values = {"name": name, "reset_link": f"{get_settings().frontend_url}/forgot-password"}
+    send_mail(session, "password_changed", email, values)

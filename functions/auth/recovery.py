@@ -1,0 +1,113 @@
+"""Recovery: a link for a new password, and another link to verify an address.
+
+What a stranger can ask for with an address is a job, so that the request does the same for every address.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from common import accounts, audit, one_time_tokens
+from common.context import current_context
+from common.database import in_transaction
+from common.jobs import JobContext, enqueue
+from common.mail import send_mail
+from common.models import User
+from common.models.base import now
+from common.one_time_tokens import InvalidLink
+from common.settings import get_settings
+from functions.auth import limits, registration
+from functions.auth.notices import tell_of_new_password
+from functions.auth.passwords import get_passwords
+from functions.auth.repository import credentials
+
+
+def ask_for_reset(session: Session, email: str) -> None:
+    """Have a link mailed to this address, if it is an account's."""
+    enqueue(session, "auth", "send_password_reset", secret={"email": email})
+
+
+def ask_for_verification(session: Session, email: str) -> None:
+    """Have another verification link mailed to this address, if it is an account's that needs one."""
+    enqueue(session, "auth", "resend_verification", secret={"email": email})
+
+
+def send_password_reset(job: JobContext) -> None:
+    """Mail a link to the account with the job's address, or, where an administrator asked, to its account."""
+
+    def send(session: Session) -> None:
+        account = _account(session, job)
+        if account is not None and account.state == "active":
+            mail_reset_link(session, account)
+
+    job.finish_with(send)
+
+
+def mail_reset_link(session: Session, account: User) -> None:
+    """Mail a link that sets a new password. Those before it still work."""
+    settings = get_settings()
+    lifetime = timedelta(minutes=settings.password_reset_minutes)
+    token = one_time_tokens.issue(session, account.id, "reset_password", lifetime)
+    values = {
+        "name": account.name,
+        "link": f"{settings.frontend_url}/reset-password?token={token}",
+        "minutes": settings.password_reset_minutes,
+    }
+    send_mail(session, "reset_password", account.email, values)
+    audit.record(session, "password.reset_requested", subject_id=account.id)
+
+
+def resend_verification(job: JobContext) -> None:
+    """Mail another link to an account whose address is not verified; it carries its latest registration."""
+
+    def send(session: Session) -> None:
+        account = _account(session, job)
+        if account is None or account.email_verified_at is not None or account.state != "active":
+            return
+        pending = credentials.latest_pending_registration(session, account.id)
+        if pending is None:
+            registration.mail_link(session, account, account.name, None)
+        else:
+            registration.mail_link(session, account, pending.name, pending.password_hash)
+
+    job.finish_with(send)
+
+
+def _account(session: Session, job: JobContext) -> User | None:
+    if "user_id" in job.payload:
+        return accounts.hold_account(session, UUID(job.payload["user_id"]))
+    return accounts.find_account(session, job.secret["email"], hold=True)
+
+
+async def reset_password(token: str, password: str) -> None:
+    """Set the password of the link's account, and end all its sessions. Raises InvalidLink."""
+    # Looked at before it is spent: rubbish costs no hash.
+    await in_transaction(lambda session: _require_live(session, token))
+    password_hash = await get_passwords().hash(password)
+    await in_transaction(lambda session: _reset(session, token, password_hash))
+
+
+def _require_live(session: Session, token: str) -> None:
+    if one_time_tokens.peek(session, token, "reset_password") is None:
+        raise InvalidLink
+
+
+def _reset(session: Session, token: str, password_hash: str) -> None:
+    user_id = one_time_tokens.spend(session, token, "reset_password").user_id
+    account = accounts.hold_account(session, user_id)
+    if account is None or account.state != "active":
+        raise InvalidLink
+    credentials.set_password(session, user_id, password_hash)
+    # Whoever asked for another address, or registered with this one, did not have the mailbox.
+    one_time_tokens.void(session, user_id, "reset_password", "change_email", "verify_email")
+    accounts.revoke_sessions(session, "password_reset", user_id=user_id)
+    changes: dict[str, Any] = {"password_reset_required": False}
+    if account.email_verified_at is None:
+        changes["email_verified_at"] = now()
+    accounts.change_account(session, user_id, changes)
+    limits.forgive_account(session, account.email)
+    current_context().user_id = user_id
+    audit.record(session, "password.reset", subject_id=user_id)
+    tell_of_new_password(session, account.email, account.name)
