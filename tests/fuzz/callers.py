@@ -1,11 +1,12 @@
 """Who calls while Schemathesis makes up what is said: add a line to WHO for another kind of caller."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import httpx
 
-from common.permissions import ROLE_PERMISSIONS
+from common.permissions import BUILT_IN, permissions_of
 from tests.support.world import Person, World
 
 
@@ -38,18 +39,21 @@ class SignedIn:
         return bool(before == self._scope)
 
 
-def _nobody(_: World) -> None:
-    """Nothing to sign in with."""
+@dataclass(frozen=True)
+class Kind:
+    """How to become a caller with an account of its own, and what it may do; None: it is not signed in."""
+
+    mint: Callable[[World], Caller | None]
+    permissions: frozenset[str] | None
 
 
-def _in_role(role: str) -> Callable[[World], Caller]:
-    return lambda world: SignedIn(world.person(role=role))
+def _in_role(role: str) -> Kind:
+    return Kind(lambda world: SignedIn(world.person(roles=[role])), permissions_of([role]))
 
 
-# Each is asked for a new caller, with an account of its own, whenever the last one is gone.
-WHO: Final[dict[str, Callable[[World], Caller | None]]] = {
-    "nobody": _nobody,
-    **{role: _in_role(role) for role in ROLE_PERMISSIONS},
+WHO: Final[dict[str, Kind]] = {
+    "nobody": Kind(lambda _: None, None),
+    **{role: _in_role(role) for role in BUILT_IN},
 }
 # Tells the process of Schemathesis which of them it is.
 WHO_VARIABLE: Final = "LAMBKIN_FUZZ_WHO"

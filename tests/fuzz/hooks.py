@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from functools import cache
@@ -25,11 +26,13 @@ _ABOUT_THE_REQUEST: Final = {"bad_request", "content_too_large", "unsupported_me
 _BEYOND_SCHEMAS: Final = "value_error"
 # Refusals that an operation comes to once it knows who is asking.
 _BEHIND_THE_TOKEN: Final = {403, 404, 409, 412, 428}
+# A cookie's value (RFC 6265, section 4.1.1); any other is cut short or changed on its way.
+_COOKIE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 # Some operations want a recent sign-in, and a token ends: nobody stays longer.
 _STAY_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 60.0
 
-_mint = WHO[os.environ[WHO_VARIABLE]]
+_who = WHO[os.environ[WHO_VARIABLE]]
 
 
 class _Here(threading.local):
@@ -58,7 +61,7 @@ class SignIn:
 
     def get(self, _: Case[Any], __: AuthContext) -> Caller | None:
         if _here.caller is None or time.monotonic() - _here.since > _STAY_SECONDS:
-            _here.caller, _here.since = _mint(_world()), time.monotonic()
+            _here.caller, _here.since = _who.mint(_world()), time.monotonic()
         return _here.caller
 
     def set(self, case: Case[Any], data: Caller, _: AuthContext) -> None:
@@ -75,11 +78,14 @@ def after_call(_: HookContext, case: Case[Any], response: Response) -> None:
 
 
 @schemathesis.hook
-def filter_failure(_: HookContext, failure: Failure, __: Case[Any], response: Response) -> bool:
-    """Keep a failure, unless it is a valid request that was refused for what no schema can tell."""
-    if "positive_data_acceptance" not in failure.checks:
-        return True
-    problem = _problem(response)
+def filter_failure(_: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
+    """Keep a failure, unless what was sent or what was answered is not what Schemathesis takes it for."""
+    if "negative_data_rejection" in failure.checks:
+        return all(_COOKIE.fullmatch(str(value)) for value in (case.cookies or {}).values())
+    return "positive_data_acceptance" not in failure.checks or _is_about_the_request(_problem(response))
+
+
+def _is_about_the_request(problem: dict[str, Any]) -> bool:
     if problem.get("code") not in _ABOUT_THE_REQUEST:
         return not problem
     return not all(error["code"] == _BEYOND_SCHEMAS for error in problem.get("errors", [{"code": ""}]))
@@ -97,26 +103,34 @@ def problem_code_conformance(_: CheckContext, response: Response, case: Case[Any
 
 
 @schemathesis.check
-class AccessTokens:
-    """Nobody succeeds where a token is needed, and whoever has one is not told that they have none."""
+class Access:
+    """Nobody succeeds without the permissions that the description names, and who has a token is believed."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.believed = 0
 
     def after_response(self, _: CheckContext, response: Response, case: Case[Any]) -> None:
-        if not case.operation.definition.raw.get("security"):
+        demands = case.operation.definition.raw.get("security", [])
+        if not demands:
             return
-        if _here.caller is None and response.status_code < 300 and _mint(_world()) is None:
-            title = "Success without a token"
-            raise Failure(operation=case.operation.label, title=title, message="A token should be needed.")
         self.asked += 1
         self.believed += response.status_code < 400 or response.status_code in _BEHIND_THE_TOKEN
+        if response.status_code < 300 and not any(_may(demand) for demand in demands):
+            message = f"It succeeded, and demands {json.dumps(demands)}."
+            title = "Success without permission"
+            raise Failure(operation=case.operation.label, title=title, message=message)
 
     def after_run(self, _: CheckContext) -> None:
-        if self.asked and not self.believed and _mint(_world()) is not None:
-            message = "Every operation that needs a token answered 401: nothing behind it was tried."
+        if self.asked and not self.believed and _who.permissions is not None:
+            message = "Every operation that needs a token refused: nothing behind it was tried."
             raise Failure(operation=None, title="Nobody was signed in", message=message)
+
+
+def _may(demand: dict[str, list[str]]) -> bool:
+    """Whether this caller fulfils one of the alternatives of an operation's `security`."""
+    needed = {permission for permissions in demand.values() for permission in permissions}
+    return _who.permissions is not None and needed <= _who.permissions
 
 
 def _problem(response: Response) -> dict[str, Any]:

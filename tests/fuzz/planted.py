@@ -11,6 +11,7 @@ type Json = dict[str, Any]
 
 PROBLEM: Final = "application/problem+json"
 _TOKEN: Final[list[Json]] = [{"AccessToken": []}]
+_PERMISSION: Final[list[Json]] = [{"AccessToken": ["users:write"]}]
 
 
 def _refusals(codes: dict[str, str]) -> Json:
@@ -39,6 +40,7 @@ PLANTED: Final[dict[str, tuple[int, Json, Json]]] = {
     "undescribed-status": (404, {"code": "not_found"}, _operation({})),
     "undescribed-code": (409, {"code": "new"}, _operation({"409": "old"})),
     "open-to-nobody": (200, {}, _operation({"401": "invalid_token"}, security=_TOKEN)),
+    "open-to-members": (200, {}, _operation({"401": "invalid_token"}, security=_PERMISSION)),
     "refuses-valid-values": (
         422,
         {"code": "invalid_input", "errors": [{"code": "int_parsing"}]},

@@ -48,6 +48,11 @@ def test_a_run_in_which_no_token_is_believed_fails(run_planted: Planted) -> None
     assert ended.returncode == 1
 
 
+def test_a_run_knows_what_its_caller_may_do(run_planted: Planted) -> None:
+    ended = run_planted("member", "--include-path-regex=^/open-to-")
+    assert _failed(ended) == {"open-to-members"}, ended.stdout
+
+
 def test_a_run_without_a_wrong_answer_succeeds(run_planted: Planted) -> None:
     ended = run_planted("nobody", "--include-path-regex=^/right/")
     assert _failed(ended) == set()
@@ -59,7 +64,7 @@ def test_a_caller_stays_until_the_session_the_account_or_the_role_is_another(
     who: str, world: World, asgi: httpx.Client
 ) -> None:
     def gone(method: str, path: str) -> bool:
-        caller = WHO[who](world)
+        caller = WHO[who].mint(world)
         assert caller is not None
         assert caller.is_still_there(asgi)
         assert asgi.request(method, path, headers=caller.headers).is_success
@@ -71,10 +76,10 @@ def test_a_caller_stays_until_the_session_the_account_or_the_role_is_another(
 
 
 def test_a_caller_with_other_rights_is_gone(world: World, asgi: httpx.Client) -> None:
-    person = world.person(role="admin")
+    person = world.person(roles=["admin"])
     caller = SignedIn(person)
     assert caller.is_still_there(asgi)
-    world.run("update users set role = 'member' where id = :id", id=person.id)
+    world.run("update users set roles = '{member}' where id = :id", id=person.id)
     assert not caller.is_still_there(asgi)
 
 
