@@ -19,7 +19,7 @@ from common.errors import BadRequest, NotFound, Problem, Unavailable, problems
 from common.health import HealthReport, Probe, Prober
 from common.logs import configure_logs
 from common.problems import install_problem_handlers, problem_response
-from common.routing import Router
+from common.routing import Router, keep_apart
 from common.settings import IN_LAMBDA, get_settings, require_settings
 
 EXPOSED_HEADERS = (
@@ -165,6 +165,7 @@ def create_app(
     for source in (router, _probe_router(function, probes)):
         if source is not None:
             app.router.routes.extend(source.routes)
+    keep_apart(app.router.routes)
     install_problem_handlers(app)
     return app
 

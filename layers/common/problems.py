@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from common.context import current_context
 from common.errors import (
@@ -143,11 +143,9 @@ def from_exception(error: Exception) -> AppError:
 
 def _allowed(request: Request) -> str:
     # The router names the methods of the first route on this path; a path may have several.
-    path = request.url.path
-    routes = (
-        route for route in request.app.routes if isinstance(route, Route) and route.path_regex.match(path)
-    )
-    methods = {method for route in routes for method in route.methods or ()}
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    on_path = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    methods = {method for route in on_path for method in route.methods or ()}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 

@@ -5,14 +5,16 @@
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, get_type_hints
 
 from fastapi import APIRouter, Request
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from starlette.responses import Response
-from starlette.types import Message, Receive
+from starlette.routing import BaseRoute, Match
+from starlette.routing import Route as PlainRoute
+from starlette.types import Message, Receive, Scope
 
 from common.conditional import is_unchanged
 from common.context import current_context
@@ -83,6 +85,9 @@ def _bounded(request: Request) -> Receive:
 class Route(APIRoute):
     """One operation."""
 
+    # The paths without parameters of its application; see `keep_apart`.
+    concrete: frozenset[str] = frozenset()
+
     def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own options
         """An endpoint with a `Db` parameter is a `def`: it runs in a transaction of its own."""
         parameter = _session_parameter(endpoint)
@@ -92,6 +97,12 @@ class Route(APIRoute):
             endpoint = _in_transaction(endpoint, *parameter)
         self.problems = (Unavailable,) if parameter is not None else ()
         super().__init__(path, endpoint, **options)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether this is the operation that is asked for."""
+        if self.param_convertors and scope["path"] in self.concrete:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, with ours around it."""
@@ -122,6 +133,19 @@ def is_form(route: APIRoute) -> bool:
     from fastapi.params import Form
 
     return route.body_field is not None and isinstance(route.body_field.field_info, Form)
+
+
+def keep_apart(routes: Iterable[BaseRoute]) -> None:
+    """Have no path with a parameter match one that is described without (OpenAPI 3.1, Paths Object).
+
+    `/notes/{note_id}` is not asked about `/notes/livez`, in whatever order they were added and whether or not
+    `/notes/livez` takes the method.
+    """
+    plain = [route for route in routes if isinstance(route, PlainRoute)]
+    concrete = frozenset(route.path for route in plain if not route.param_convertors)
+    for route in plain:
+        if isinstance(route, Route):
+            route.concrete = concrete
 
 
 class Router(APIRouter):

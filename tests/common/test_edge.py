@@ -21,6 +21,27 @@ def test_405_names_all_methods_of_the_path(everywhere: httpx.Client) -> None:
     assert everywhere.put("/v1/users/me").headers["allow"] == "DELETE, GET, HEAD, PATCH"
 
 
+def test_a_path_with_a_parameter_takes_nothing_from_one_without() -> None:
+    router = Router(prefix="/v1/users", tags=["users"])
+
+    @router.get("/{user_id}")
+    @router.delete("/{user_id}")
+    def by_id(user_id: str) -> str:
+        return user_id
+
+    @router.get("/audit")
+    def audit() -> str:
+        return "the audit"
+
+    application = create_app("users", summary="Tests.", router=router)
+    with httpx.Client(transport=AsgiTransport(application), base_url="http://backend:8000") as client:
+        assert client.get("/v1/users/someone").json() == "someone"
+        assert client.get("/v1/users/audit").json() == "the audit"
+        assert client.get("/v1/users/livez").json() == {"state": "ok"}
+        refused = client.delete("/v1/users/livez")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
 def test_a_refused_preflight_is_a_problem(everywhere: httpx.Client) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
     answer = everywhere.options("/v1/users/me", headers=headers)
