@@ -170,12 +170,12 @@ def assert_ended(stack: Stack) -> None:
 
 def assert_an_edit_is_served(checkout: Checkout, client: httpx.Client) -> None:
     """A broken source breaks its own function, and says where; the mended one serves again."""
-    source = checkout.folder / "functions" / "users" / "endpoints.py"
+    source = checkout.folder / "functions" / "users" / "endpoints" / "me.py"
     whole = source.read_text()
     source.write_text(f"{whole}\nthis is no Python\n")
     broken = until(lambda: with_status(client, "/v1/users/livez", 503))
     assert broken.json()["code"] == "function_broken"
-    assert "endpoints.py, line" in broken.json()["detail"]
+    assert "me.py, line" in broken.json()["detail"]
     assert client.get("/v1/auth/livez").status_code == 200
     source.write_text(whole)
     until(lambda: with_status(client, "/v1/users/livez", 200))
