@@ -77,7 +77,7 @@ def notice_new_device(job: JobContext) -> None:
         if opened is None:
             return
         device = device_in_words(opened.user_agent)
-        others = stored.user_agents(session, opened.user_id, but=session_id)
+        others = stored.user_agents_before(session, opened.user_id, session_id)
         if any(device_in_words(other) == device for other in others):
             return
         values = {

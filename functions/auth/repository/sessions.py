@@ -49,11 +49,11 @@ def opened(session: Session, session_id: UUID) -> AnyRow | None:
     return session.execute(statement).first()
 
 
-def user_agents(session: Session, user_id: UUID, *, but: UUID) -> list[str]:
-    """The user agents of an account's latest sessions, ended ones too, without one of them."""
+def user_agents_before(session: Session, user_id: UUID, session_id: UUID) -> list[str]:
+    """The user agents of the sessions that an account opened before this one, ended ones too."""
     statement = (
         select(SignIn.user_agent)
-        .where(SignIn.user_id == user_id, SignIn.id != but)
+        .where(SignIn.user_id == user_id, SignIn.id < session_id)
         .order_by(SignIn.created_at.desc())
         .limit(_COMPARED)
     )
