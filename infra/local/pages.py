@@ -18,6 +18,16 @@ from infra.local.problems import problem
 
 FOLDER = Path(__file__).with_name("pages")
 LISTED = 200  # mails on the mailbox page
+# Where mails lead; `link.js` knows what each is for.
+LINKED = (
+    "/verify-email",
+    "/forgot-password",
+    "/reset-password",
+    "/confirm-email",
+    "/undo-email-change",
+    "/accept-invitation",
+    "/undo-deletion",
+)
 
 # Swagger UI styles elements inline and draws its icons from data: addresses.
 POLICY = (
@@ -42,8 +52,9 @@ class Pages:
             "/": lambda: _page("start.html"),
             "/docs": _docs,
             "/mailbox": lambda: _page("mailbox.html"),
-            "/verify-email": lambda: _page("verify-email.html"),
             "/sign-in": lambda: _page("sign-in.html"),
+            "/sessions": lambda: _page("sign-in.html"),
+            **{path: lambda: _page("link.html") for path in LINKED},
             "/_lambkin/stack.json": lambda: _json(self._stack()),
             "/_lambkin/mails.json": lambda: _json([_listed(mail) for mail in mailbox.newest(LISTED)]),
         }

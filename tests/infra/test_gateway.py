@@ -1,4 +1,5 @@
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,9 +11,10 @@ from fastapi import FastAPI
 
 from infra.local.discovery import Function, functions
 from infra.local.gateway import ASGIApp, Gateway, load
+from infra.local.home import PROJECT
 from infra.local.importing import Broken
 from infra.local.mail import Mailbox
-from infra.local.pages import Pages
+from infra.local.pages import LINKED, Pages
 
 LETTER = (
     b"From: a@b.example\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
@@ -148,11 +150,21 @@ def test_a_page_loads_nothing_from_elsewhere(ask: Any, path: str) -> None:
 
 
 def test_every_script_and_style_of_a_page_is_served(ask: Any) -> None:
-    for path in ("/", "/mailbox", "/docs", "/verify-email", "/sign-in"):
+    for path in ("/", "/mailbox", "/docs", "/sign-in", *LINKED):
         for line in ask(path).text.splitlines():
             if "/_lambkin/assets/" in line:
                 asset = line.split('"/_lambkin/assets/')[1].split('"')[0]
                 assert ask(f"/_lambkin/assets/{asset}").status_code == 200, asset
+
+
+def test_every_page_that_mails_lead_to_is_there_and_knows_what_to_do(ask: Any) -> None:
+    script = ask("/_lambkin/assets/link.js").text
+    sources = (PROJECT / "functions").rglob("*.py")
+    text = "".join(source.read_text(encoding="utf-8") for source in sources)
+    linked = set(re.findall(r"frontend_url\}(/[a-z-]+)", text))
+    assert linked >= {"/reset-password", "/verify-email"}
+    assert {path for path in linked if ask(path).status_code != 200} == set()
+    assert {path for path in LINKED if f'"{path}": {{' not in script} == set()
 
 
 @pytest.mark.parametrize("name", ["..%2fpages.py", "start.html", ".hidden.js", "", "missing.js"])
