@@ -9,12 +9,13 @@ from common import accounts, audit, one_time_tokens
 from common.access import Principal
 from common.context import current_context
 from common.errors import Conflict
-from common.jobs import JobContext, enqueue
+from common.jobs import JobContext
 from common.mail import send_mail
 from common.models import User
 from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
 from functions.auth import recovery
+from functions.auth.asking import ask, take_origin
 
 
 class AddressTaken(Conflict):
@@ -26,12 +27,13 @@ class AddressTaken(Conflict):
 
 def ask_for_change(session: Session, user: Principal, email: str) -> None:
     """Have a link mailed to the new address; whether somebody has it already is not told."""
-    enqueue(session, "auth", "start_email_change", secret={"user_id": str(user.user_id), "email": email})
+    ask(session, "start_email_change", user_id=str(user.user_id), email=email)
     audit.record(session, "account.email_change_requested", subject_id=user.user_id)
 
 
 def start_email_change(job: JobContext) -> None:
     """Mail the link to the new address, or a notice to its owner where it is somebody's."""
+    take_origin(job)
 
     def start(session: Session) -> None:
         account = accounts.hold_account(session, UUID(job.secret["user_id"]))

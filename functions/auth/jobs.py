@@ -1,7 +1,7 @@
 """The tasks of `auth`: a Lambda takes `handler`, a container runs this module."""
 
 from common.jobs import JobContext, Tasks
-from functions.auth import email_change, recovery, sessions
+from functions.auth import email_change, recovery, registration, sessions
 
 tasks = Tasks("auth")
 
@@ -10,6 +10,12 @@ tasks = Tasks("auth")
 def notice_new_device(job: JobContext) -> None:
     """Tell a person by mail of a sign-in from a device that is new to their account."""
     sessions.notice_new_device(job)
+
+
+@tasks.task("register")
+def register(job: JobContext) -> None:
+    """Make an account and mail its link, or a notice to the owner of the address."""
+    registration.register_asked(job)
 
 
 @tasks.task("send_password_reset")

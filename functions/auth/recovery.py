@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from common import accounts, audit, one_time_tokens
 from common.context import current_context
 from common.database import in_transaction
-from common.jobs import JobContext, enqueue
+from common.jobs import JobContext
 from common.mail import send_mail
 from common.models import User
 from common.models.base import now
 from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
 from functions.auth import limits, registration
+from functions.auth.asking import ask, take_origin
 from functions.auth.notices import tell_of_new_password
 from functions.auth.passwords import get_passwords
 from functions.auth.repository import credentials
@@ -26,16 +27,17 @@ from functions.auth.repository import credentials
 
 def ask_for_reset(session: Session, email: str) -> None:
     """Have a link mailed to this address, if it is an account's."""
-    enqueue(session, "auth", "send_password_reset", secret={"email": email})
+    ask(session, "send_password_reset", email=email)
 
 
 def ask_for_verification(session: Session, email: str) -> None:
     """Have another verification link mailed to this address, if it is an account's that needs one."""
-    enqueue(session, "auth", "resend_verification", secret={"email": email})
+    ask(session, "resend_verification", email=email)
 
 
 def send_password_reset(job: JobContext) -> None:
     """Mail a link to the account with the job's address, or, where an administrator asked, to its account."""
+    take_origin(job)
 
     def send(session: Session) -> None:
         account = _account(session, job)
@@ -61,6 +63,7 @@ def mail_reset_link(session: Session, account: User) -> None:
 
 def resend_verification(job: JobContext) -> None:
     """Mail another link to an account whose address is not verified; it carries its latest registration."""
+    take_origin(job)
 
     def send(session: Session) -> None:
         account = _account(session, job)

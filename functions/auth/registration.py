@@ -7,12 +7,26 @@ from sqlalchemy.orm import Session
 
 from common import accounts, audit, one_time_tokens
 from common.context import current_context
+from common.jobs import JobContext
 from common.mail import send_mail
 from common.models import User
 from common.models.base import now
 from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
+from functions.auth.asking import ask, take_origin
 from functions.auth.repository import credentials
+
+
+def ask_for_account(session: Session, email: str, name: str, password_hash: str) -> None:
+    """Have an account made for this address, or its owner told; the request does the same in both cases."""
+    ask(session, "register", email=email, name=name, password_hash=password_hash)
+
+
+def register_asked(job: JobContext) -> None:
+    """Do what a registration asked for."""
+    take_origin(job)
+    asked = job.secret
+    job.finish_with(lambda session: register(session, asked["email"], asked["name"], asked["password_hash"]))
 
 
 def register(session: Session, email: str, name: str, password_hash: str) -> None:

@@ -17,6 +17,7 @@ from common.models import User
 from functions.auth import sign_in
 from functions.auth.passwords import Passwords
 from functions.auth.repository import credentials
+from tests.support.jobs import run_jobs
 
 PASSWORD = "correct horse battery staple"
 
@@ -90,7 +91,8 @@ class World:
         return Person(user.id, user.email, tokens.access_token, tokens.refresh_token or "")
 
     def mails(self, to: str) -> list[Mail]:
-        """The mails to this address that wait in `jobs`, oldest first."""
+        """The mails to this address that wait in `jobs`, oldest first; `auth` does its jobs before."""
+        run_jobs("auth")
         found = []
         for job_id, secret in self.rows(
             "select id, secret from jobs where task = 'send_mail' order by created_at, id"

@@ -31,7 +31,7 @@ async def register(body: Registration) -> Message:
 
     def work(session: Db) -> Message:
         if may_mail:
-            registration.register(session, body.email, body.name, password_hash)
+            registration.ask_for_account(session, body.email, body.name, password_hash)
         return Message(message=_REGISTERED)
 
     return await answer_in_transaction(work)

@@ -119,12 +119,12 @@ def test_the_successor_of_a_token_is_erased_by_the_rotation_after_its_grace(
 def test_a_database_error_is_logged_without_the_row_that_failed(
     asgi: httpx.Client, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.run("alter table one_time_tokens add constraint never check (user_id is null) not valid")
+    world.run("alter table jobs add constraint never check (secret is null) not valid")
     email = world.address()
     try:
         assert asgi.post("/v1/auth/register", json={"email": email, "password": PASSWORD}).status_code == 500
     finally:
-        world.run("alter table one_time_tokens drop constraint never")
+        world.run("alter table jobs drop constraint never")
     logged = capsys.readouterr().out
     assert "23514 never" in logged
     assert "argon2" not in logged

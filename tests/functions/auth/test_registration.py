@@ -3,6 +3,7 @@ import json
 import httpx
 import pytest
 
+from tests.support.jobs import run_jobs
 from tests.support.world import PASSWORD, World
 
 
@@ -46,6 +47,7 @@ def test_addresses_that_differ_by_case_or_form_are_one_account(asgi: httpx.Clien
     email = world.address()
     register(asgi, email)
     register(asgi, email.upper())
+    run_jobs("auth")
     assert world.scalar("select count(*) from users where lower(email) = :email", email=email) == 1
 
 
