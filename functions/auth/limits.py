@@ -14,9 +14,12 @@ from common.context import current_context
 from common.rate_limits import GrowingDelay, Limit, check_limits, forgive, is_over
 
 # What everybody together may do in a minute: far above what one installation sees, and far below what
-# would fill its tables or its mail server's queue.
-EVERYBODY: Final = Limit("everybody", quota=6000, seconds=60, shards=8)
-MAILS_TO_EVERYBODY: Final = Limit("mails-to-everybody", quota=600, seconds=60, shards=2)
+# would fill its tables or its mail server's queue. One for each door: a flood at one shuts no other.
+SIGN_IN_EVERYBODY: Final = Limit("sign-in-everybody", quota=6000, seconds=60, shards=8)
+REAUTHENTICATE_EVERYBODY: Final = Limit("reauthenticate-everybody", quota=6000, seconds=60, shards=8)
+LINKS_EVERYBODY: Final = Limit("links-everybody", quota=6000, seconds=60, shards=8)
+REGISTER_EVERYBODY: Final = Limit("register-everybody", quota=600, seconds=60, shards=2)
+RECOVER_EVERYBODY: Final = Limit("recover-everybody", quota=600, seconds=60, shards=2)
 
 REGISTER: Final = Limit("register", quota=20, seconds=3600)
 VERIFY: Final = Limit("verify-email", quota=60, seconds=3600)
@@ -30,6 +33,8 @@ SIGN_IN_ADDRESS: Final = Limit("sign-in-address", quota=60, seconds=600)
 # guesses from one place does not shut out its owner, who is at another.
 SIGN_IN_DELAY: Final = GrowingDelay("sign-in-delay")
 SIGN_IN_ACCOUNT: Final = Limit("sign-in-account", quota=100, seconds=600)
+# Whoever knows the password could otherwise fill the owner's mailbox with notices of ever new devices.
+NEW_DEVICES: Final = Limit("new-devices", quota=5, seconds=86_400)
 # A session that somebody else holds must not serve to guess the password either.
 REAUTHENTICATE: Final = GrowingDelay("reauthenticate")
 # Generous, as many people may share an address and every tab refreshes; it only bounds a flood.
@@ -57,7 +62,7 @@ async def check_sign_in(email: str) -> None:
     await check_limits(
         (SIGN_IN_ACCOUNT, account),
         (SIGN_IN_ADDRESS, _block()),
-        overall=EVERYBODY,
+        overall=SIGN_IN_EVERYBODY,
         delay=(SIGN_IN_DELAY, f"{account} {_block()}"),
     )
 
@@ -75,7 +80,7 @@ def forgive_account(session: Session, email: str) -> None:
 
 async def check_reauthentication(user_id: object) -> None:
     """Count one attempt at the password of an account that is signed in."""
-    await check_limits(overall=EVERYBODY, delay=(REAUTHENTICATE, str(user_id)))
+    await check_limits(overall=REAUTHENTICATE_EVERYBODY, delay=(REAUTHENTICATE, str(user_id)))
 
 
 def forgive_reauthentication(session: Session, user_id: object) -> None:

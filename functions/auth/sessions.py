@@ -12,7 +12,9 @@ from common.errors import NotFound
 from common.jobs import JobContext
 from common.mail import send_mail
 from common.pagination import Page, PageParameters
+from common.rate_limits import within
 from common.settings import get_settings
+from functions.auth import limits
 from functions.auth.devices import device_in_words
 from functions.auth.repository import sessions as stored
 from functions.auth.schemas.sessions import SessionRead
@@ -79,6 +81,8 @@ def notice_new_device(job: JobContext) -> None:
         device = device_in_words(opened.user_agent)
         others = stored.user_agents_before(session, opened.user_id, session_id)
         if any(device_in_words(other) == device for other in others):
+            return
+        if not within(session, limits.NEW_DEVICES, str(opened.user_id)):
             return
         values = {
             "name": opened.name,

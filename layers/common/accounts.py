@@ -131,17 +131,17 @@ def authenticate_again(session: DatabaseSession, session_id: UUID) -> bool:
 def change_email(session: DatabaseSession, user_id: UUID, email: str) -> bool:
     """Give an account another address, which is proven; False where somebody else has proved it is theirs.
 
-    An account that was registered with the address but never verified gives way: its owner could prove
-    nothing.
+    An account that was registered with the address, never verified and never signed in gives way: whoever
+    made it could prove nothing, and has nothing in it.
     """
-    session.execute(
-        delete(User).where(
-            User.email == email,
-            User.id != user_id,
-            User.email_verified_at.is_(None),
-            User.state == "active",
-        )
+    abandoned = (
+        User.email == email,
+        User.id != user_id,
+        User.email_verified_at.is_(None),
+        User.state == "active",
+        ~select(Session.id).where(Session.user_id == User.id).exists(),
     )
+    session.execute(delete(User).where(*abandoned))
     try:
         with session.begin_nested():
             changed = change_account(session, user_id, {"email": email, "email_verified_at": func.now()})

@@ -253,6 +253,13 @@ async def is_over(limit: Limit, subject: str) -> bool:
     return any(refusals for _, _, refusals in rows)
 
 
+def within(session: Session, limit: Limit, subject: str) -> bool:
+    """Count one more in the caller's transaction, which is no request: whether it is within the limit."""
+    if not get_settings().rate_limits:
+        return True
+    return not any(refusals for _, _, refusals in spend(session, {_digest(limit, subject): limit}))
+
+
 def limited(limit: Limit, *, overall: Limit | None = None) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
     """`dependencies=[limited(LIMIT)]`: count by the client's address, an IPv6 one by its /64.
 

@@ -19,7 +19,7 @@ _REGISTERED = "If the address can be registered, a mail is on its way to it."
     status_code=202,
     operation_id="register",
     summary="Create an account",
-    dependencies=[limited(limits.REGISTER, overall=limits.MAILS_TO_EVERYBODY), Idempotent],
+    dependencies=[limited(limits.REGISTER, overall=limits.REGISTER_EVERYBODY), Idempotent],
 )
 async def register(body: Registration) -> Message:
     """Mail a link that verifies the address; its owner gets a notice where an account exists already.
@@ -41,7 +41,7 @@ async def register(body: Registration) -> Message:
     "/verify-email",
     operation_id="verify_email",
     summary="Verify an address",
-    dependencies=[limited(limits.VERIFY, overall=limits.EVERYBODY)],
+    dependencies=[limited(limits.VERIFY, overall=limits.LINKS_EVERYBODY)],
     responses=problems(InvalidLink),
 )
 def verify_email(body: EmailVerification, db: Db) -> Message:

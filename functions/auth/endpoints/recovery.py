@@ -12,8 +12,8 @@ from functions.auth.schemas.recovery import AddressOnly, LinkToken, PasswordChan
 router = Router(prefix="/v1/auth", tags=["auth"])
 
 _ASKED = "If the address belongs to an account, a mail is on its way to it."
-_MAILS = limited(limits.RECOVER, overall=limits.MAILS_TO_EVERYBODY)
-_LINKS = limited(limits.LINK, overall=limits.EVERYBODY)
+_MAILS = limited(limits.RECOVER, overall=limits.RECOVER_EVERYBODY)
+_LINKS = limited(limits.LINK, overall=limits.LINKS_EVERYBODY)
 
 
 @router.post(

@@ -156,8 +156,8 @@ def test_who_holds_a_session_cannot_guess_the_password_with_it(asgi: httpx.Clien
 def test_everybody_together_is_limited(
     asgi: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = rate_limits.Limit("everybody", quota=3, seconds=3600)
-    monkeypatch.setattr(limits, "EVERYBODY", few)
+    few = rate_limits.Limit("sign-in-everybody", quota=3, seconds=3600)
+    monkeypatch.setattr(limits, "SIGN_IN_EVERYBODY", few)
     codes = []
     for number in range(4):
         with client_at(f"192.0.2.{number}") as api:
