@@ -5,18 +5,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Final
 from uuid import UUID
 
+import httpx
 from sqlalchemy import insert
 
 from common.api_keys import key_digest, new_key
 from common.ids import new_id
 from common.models import ApiKey
-from tests.support.world import World
+from tests.support.world import Person, World
+
+KEYS: Final = "/v1/auth/api-keys"
+ANY: Final = {"If-Match": "*"}
 
 # Reads commands: `use KEY` answers how the verification ended, `later SECONDS` moves the clock of the memory.
-PROGRAM = """
+PROGRAM: Final = """
 import asyncio, sys
 
 from common import api_keys
@@ -113,3 +117,21 @@ def other_process() -> Iterator[OtherProcess]:
         finally:
             child.stdin.close()
             assert child.wait(30) == 0
+
+
+def use(api: httpx.Client, key: str) -> int:
+    """The status of a use of the key in a function that did not make it."""
+    return api.get("/v1/users/me", headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def create(api: httpx.Client, person: Person, **body: Any) -> httpx.Response:
+    return api.post(KEYS, json={"name": "Backup", "scopes": ["profile:read"]} | body, headers=person.headers)
+
+
+def change(api: httpx.Client, person: Person, key_id: object, **body: Any) -> httpx.Response:
+    return api.patch(f"{KEYS}/{key_id}", json=body, headers=person.headers | ANY)
+
+
+def codes(answer: httpx.Response) -> set[tuple[str, str]]:
+    assert answer.status_code == 422, answer.text
+    return {(each["pointer"], each["code"]) for each in answer.json()["errors"]}
