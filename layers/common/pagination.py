@@ -165,7 +165,7 @@ def paginate[Entity](
 
 def paginate_rows(
     connection: Connection,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     keys: Sequence[SortKey],
     page: PageParameters,
     *,
@@ -176,7 +176,7 @@ def paginate_rows(
     return _cut(list(connection.execute(limited).all()), keys, page, context)
 
 
-def _of_page[S: Select[Any]](
+def _of_page[S: Select[*tuple[Any, ...]]](
     statement: S, keys: Sequence[SortKey], page: PageParameters, context: str
 ) -> tuple[S, str]:
     order = ",".join(f"{key.column.key} {key.direction}" for key in keys)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from common.settings import get_settings
-from tests.contract.document import OPERATIONS
+from tests.contract.document import OPERATIONS, example
 from tests.parity import test_parity
 from tests.support.world import World
 
@@ -27,6 +27,15 @@ def _is_documented(operation: Json, response: httpx.Response) -> bool:
     if response.status_code < 400:
         return str(response.status_code) in operation["responses"]
     return response.json()["code"] in _documented_codes(operation, response.status_code)
+
+
+def _path(name: str) -> str:
+    """The path of an operation, with an example in the place of each parameter."""
+    path = name.partition(" ")[2]
+    for parameter in OPERATIONS[name].get("parameters", []):
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", str(example(parameter)))
+    return path
 
 
 def _bad_requests(name: str, world: World) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -52,7 +61,7 @@ def _bad_requests(name: str, world: World) -> Iterator[tuple[str, dict[str, Any]
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_answer_to_a_bad_request_is_documented(name: str, asgi: httpx.Client, world: World) -> None:
-    method, _, path = name.partition(" ")
+    method, path = name.partition(" ")[0], _path(name)
     operation = OPERATIONS[name]
     undocumented = {
         wrong: (response.status_code, response.text[:200])
@@ -64,7 +73,7 @@ def test_an_answer_to_a_bad_request_is_documented(name: str, asgi: httpx.Client,
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_token_is_wanted_where_the_description_says_so(name: str, asgi: httpx.Client) -> None:
-    method, _, path = name.partition(" ")
+    method, path = name.partition(" ")[0], _path(name)
     response = asgi.request(method, path)
     assert ("www-authenticate" in response.headers) == bool(OPERATIONS[name].get("security"))
 

@@ -12,6 +12,7 @@ NOT_REPEATABLE = {
     "POST /v1/auth/token": "a token endpoint: its answer must not be stored",
     "POST /v1/auth/verify-email": "creates nothing: its token works once",
     "POST /v1/auth/logout": "creates nothing: a session ends once",
+    "POST /v1/users/{user_id}/sign-out": "creates nothing: a session ends once",
 }
 
 
