@@ -2,10 +2,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from common.email_addresses import EmailAddress
-from common.schemas import Line, RequestModel, ResponseModel
+from common.schemas import Instant, Line, RequestModel, ResponseModel
 from functions.users.schemas.profiles import LanguageTag
 from functions.users.schemas.roles import RoleName
 
@@ -22,7 +22,7 @@ def _searchable(text: str) -> str:
 
 
 SearchText = Annotated[Line, StringConstraints(min_length=3, max_length=200), AfterValidator(_searchable)]
-Reason = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Reason = Annotated[Line, StringConstraints(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class AccountRead(ResponseModel):
@@ -53,8 +53,8 @@ class AccountQuery(BaseModel):
     email: EmailAddress | None = Field(None, description="Exactly this address, however it is spelled.")
     role: RoleName | None = Field(None, description="Accounts with this role.")
     state: State | None = Field(None, description="Accounts in this state.", examples=["disabled"])
-    created_after: AwareDatetime | None = Field(None, description="Created later than this (RFC 3339).")
-    created_before: AwareDatetime | None = Field(None, description="Created earlier than this (RFC 3339).")
+    created_after: Instant | None = Field(None, description="Created later than this (RFC 3339).")
+    created_before: Instant | None = Field(None, description="Created earlier than this (RFC 3339).")
     q: SearchText | None = Field(
         None,
         description="Text within the address or the name, in whatever case; at least 3 characters.",
