@@ -5,9 +5,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from common.permissions import ADMIN, MEMBER
 from tests.functions.users.calls import put_roles, role, roles_of
+from tests.support.waiting import eventually
 from tests.support.world import Person, World
 
 PATH = "/v1/users/roles"
@@ -88,7 +90,7 @@ def test_a_role_that_is_built_in_or_nowhere_is_not_changed(
     asgi: httpx.Client, admin: Person, method: str, name: str, status: int, code: str
 ) -> None:
     headers = admin.headers | {"If-Match": "*"}
-    body = {"permissions": []} if method == "PATCH" else None
+    body: dict[str, Any] | None = {"permissions": []} if method == "PATCH" else None
     answer = asgi.request(method, f"{PATH}/{name}", json=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
@@ -138,7 +140,7 @@ def test_of_two_roles_of_one_name_at_the_same_moment_one_is_made(asgi: httpx.Cli
 
 def test_making_a_role_again_with_its_key_repeats_the_answer(asgi: httpx.Client, admin: Person) -> None:
     headers = admin.headers | {"Idempotency-Key": str(uuid4())}
-    body = {"name": new_name(), "permissions": []}
+    body: dict[str, Any] = {"name": new_name(), "permissions": []}
     first, second = (asgi.post(PATH, json=body, headers=headers) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -200,6 +202,22 @@ def test_a_role_is_never_given_while_it_goes(asgi: httpx.Client, world: World, a
             there = world.scalar("select count(*) from roles where name = :name", name=name)
             assert (roles_of(world, user.id) == [name]) == bool(there)
     assert set(outcomes) <= {(200, 409), (422, 204)}
+
+
+def test_deleting_a_role_waits_for_whoever_gives_it_at_this_moment(
+    asgi: httpx.Client, world: World, admin: Person
+) -> None:
+    name, user = role(world), world.account()
+    waiting = "select count(*) from pg_locks where not granted"
+    with ThreadPoolExecutor(1) as pool:
+        with world.engine.begin() as giving:
+            giving.execute(text("select from roles where name = :name for share"), {"name": name})
+            give = text("update users set roles = array[:name] where id = :id")
+            giving.execute(give, {"name": name, "id": user.id})
+            deleted = pool.submit(asgi.delete, f"{PATH}/{name}", headers=admin.headers)
+            eventually(lambda: world.scalar(waiting))
+        answer = deleted.result()
+    assert (answer.status_code, answer.json()["code"]) == (409, "role_in_use")
 
 
 def test_a_tombstone_keeps_no_role(asgi: httpx.Client, world: World, admin: Person) -> None:
