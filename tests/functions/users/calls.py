@@ -5,6 +5,8 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from common.api_keys import key_digest, new_key
+from common.ids import new_id
 from tests.support.world import Person, World
 
 
@@ -22,6 +24,20 @@ def role(world: World, *permissions: str) -> str:
 def with_permissions(world: World, *permissions: str) -> Person:
     """A signed-in person who may do these and nothing else."""
     return world.person(roles=[role(world, *permissions)])
+
+
+def api_key(world: World, owner: Person, *scopes: str) -> Person:
+    """A program that acts for `owner` with a key of these scopes."""
+    key_id = new_id()
+    key = new_key(key_id)
+    world.run(
+        "insert into api_keys (id, user_id, name, digest, scopes) values (:id, :owner, '', :digest, :scopes)",
+        id=key_id,
+        owner=owner.id,
+        digest=key_digest(key),
+        scopes=list(scopes),
+    )
+    return Person(owner.id, owner.email, key, "")
 
 
 def patch(

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.functions.users.calls import disable, entry, patch, put_roles, role, roles_of, state_of
+from tests.functions.users.calls import api_key, disable, entry, patch, put_roles, role, roles_of, state_of
 from tests.support.world import PASSWORD, Person, World
 
 REASON = "Left us."
@@ -47,9 +47,7 @@ def test_a_change_of_nothing_changes_nothing(asgi: httpx.Client, world: World, a
     assert world.audit(user.id) == []
 
 
-def test_disabling_ends_sessions_and_keys_and_sign_in(
-    asgi: httpx.Client, world: World, admin: Person
-) -> None:
+def test_disabling_ends_sessions_and_sign_in(asgi: httpx.Client, world: World, admin: Person) -> None:
     person, other = world.person(), world.person()
     answer = disable(asgi, admin, person.id)
     assert (answer.json()["state"], answer.json()["disabled_reason"]) == ("disabled", REASON)
@@ -64,12 +62,15 @@ def test_disabling_ends_sessions_and_keys_and_sign_in(
     assert (found.actor_id, found.details) == (admin.id, {"reason": REASON, "sessions": 1})
 
 
-def test_a_disabled_administrator_can_do_nothing_at_once(
+def test_a_disabled_administrator_can_do_nothing_at_once_nor_can_their_keys(
     asgi: httpx.Client, world: World, admin: Person
 ) -> None:
     other = world.person(roles=["admin"])
+    key = api_key(world, other, "users:read")
+    assert asgi.get("/v1/users", headers=key.headers).status_code == 200
     disable(asgi, admin, other.id)
-    assert asgi.get("/v1/users", headers=other.headers).status_code == 401
+    for headers in (other.headers, key.headers):
+        assert asgi.get("/v1/users", headers=headers).status_code == 401
 
 
 def test_enabling_takes_back_what_disabling_did(asgi: httpx.Client, world: World, admin: Person) -> None:

@@ -7,11 +7,21 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.functions.users.calls import disable, entry, patch, put_roles, role, roles_of, with_permissions
+from common.permissions import ADMIN, MEMBER
+from tests.functions.users.calls import (
+    api_key,
+    disable,
+    entry,
+    patch,
+    put_roles,
+    role,
+    roles_of,
+    with_permissions,
+)
 from tests.support.world import Person, World
 
 OFFICER: Final = ("users:read", "users:write", "roles:write", "profile:read", "profile:write")
-MEMBERS: Final = ("files:read", "files:write", "ai:use")
+MEMBERS: Final = tuple(sorted(MEMBER))
 
 type Act = Callable[[httpx.Client, Person, UUID], httpx.Response]
 
@@ -153,6 +163,36 @@ def test_nobody_widens_a_role_that_they_have_themselves(asgi: httpx.Client, worl
     assert asgi.patch(f"/v1/users/roles/{own}", json=narrower, headers=headers).status_code == 200
     # And what they gave up, they cannot take back.
     assert_refused(asgi.patch(f"/v1/users/roles/{own}", json=narrower | wider, headers=headers))
+
+
+def test_a_key_of_an_administrator_acts_within_its_scopes(asgi: httpx.Client, world: World) -> None:
+    admin, user = world.person(roles=["admin"]), world.account()
+    narrow = api_key(world, admin, "users:write")
+    assert_refused(patch(asgi, narrow, user.id, name="Eve"))
+    wide = api_key(world, admin, "users:write", *MEMBER)
+    assert patch(asgi, wide, user.id, name="Eve").status_code == 200
+    assert_refused(patch(asgi, wide, world.account(roles=["admin"]).id, name="Eve"))
+    changed = world.rows(
+        "select api_key_id, actor_id from audit_log where subject_id = :id and outcome = 'success'",
+        id=user.id,
+    )
+    assert [(each.api_key_id is not None, each.actor_id) for each in changed] == [(True, admin.id)]
+
+
+def test_a_key_gives_no_roles_and_makes_none(asgi: httpx.Client, world: World) -> None:
+    key = api_key(world, world.person(roles=["admin"]), *ADMIN)
+    answers = [
+        put_roles(asgi, key, world.account().id, "member"),
+        asgi.post("/v1/users/roles", json={"name": "never", "permissions": []}, headers=key.headers),
+        asgi.delete("/v1/users/roles/never", headers=key.headers),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(403, "session_required")] * 3
+
+
+def test_a_key_does_not_disable_its_own_owner(asgi: httpx.Client, world: World) -> None:
+    admin = world.person(roles=["admin"])
+    answer = disable(asgi, api_key(world, admin, *ADMIN), admin.id)
+    assert (answer.status_code, answer.json()["code"]) == (403, "own_account")
 
 
 @pytest.mark.parametrize(
