@@ -1,6 +1,5 @@
 """What operations refuse is what their description says: bad requests are sent, the answers looked up."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,15 +15,7 @@ type Json = Any
 
 PROBLEM = "application/problem+json"
 TOKEN = {"Authorization": "Bearer not.a.token"}
-PARAMETER = re.compile(r"\{\w+\}")
-UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 METHOD_NOT_ALLOWED = 405  # belongs to no operation: the path has none with that method
-
-
-def _request(name: str) -> tuple[str, str]:
-    """The method and the path of an operation, with an id of nothing for each parameter."""
-    method, _, path = name.partition(" ")
-    return method, PARAMETER.sub(UNKNOWN, path)
 
 
 def _documented_codes(operation: Json, status: int) -> set[str]:

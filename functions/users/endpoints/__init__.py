@@ -1,4 +1,4 @@
 from common.routing import combine
-from functions.users.endpoints import me
+from functions.users.endpoints import administration, me, roles
 
-router = combine(me.router)
+router = combine(me.router, roles.router, administration.router)
