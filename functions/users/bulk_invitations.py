@@ -20,7 +20,7 @@ from common.jobs import JobContext, enqueue
 from common.pagination import Page, PageParameters
 from common.permissions import permissions_of
 from common.principals import InsufficientScope, Principal
-from functions.users.invitation_lists import LONGEST_DETAIL, read_list
+from functions.users.invitation_lists import LONGEST_DETAIL, ListLine
 from functions.users.invitations import AddressTaken, UnknownRole, invite
 from functions.users.repository import bulk_invitations as stored
 from functions.users.schemas.invitations import (
@@ -43,10 +43,8 @@ _OUTCOMES: Final[dict[type[AppError], str]] = {
 _NO_INVITER: Final = "Whoever sent this list may not invite any more."
 
 
-def take_list(session: Session, actor: Principal, content: bytes) -> BulkInvitationRead:
-    """Store a CSV list and enqueue its work. Raises InvalidCsv."""
-    # Before the first statement, so that no connection waits for it.
-    lines = read_list(content)
+def take_list(session: Session, actor: Principal, lines: Sequence[ListLine]) -> BulkInvitationRead:
+    """Store a list and enqueue its work."""
     list_id = new_id()
     stored.add_list(session, list_id, actor.user_id, [asdict(line) for line in lines])
     _enqueue(session, list_id)
