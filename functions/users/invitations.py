@@ -56,15 +56,18 @@ def invite(session: Session, actor: Principal, wanted: Invite) -> User:
     AddressTaken, each before anything is written.
     """
     _require_held(session, actor, wanted.roles)
+    return add_invited(session, wanted, actor.user_id)
+
+
+def add_invited(session: Session, wanted: Invite, actor_id: UUID | None) -> User:
+    """`invite` without a look at the roles; None acts for who operates the stack. Raises AddressTaken."""
     account = accounts.create_account(
         session, wanted.email, name=wanted.name, roles=wanted.roles, state="invited"
     )
     if account is None:
         raise AddressTaken
     _mail_link(session, account)
-    audit.record(
-        session, "account.invited", subject_id=account.id, actor_id=actor.user_id, roles=account.roles
-    )
+    audit.record(session, "account.invited", subject_id=account.id, actor_id=actor_id, roles=account.roles)
     return account
 
 
