@@ -174,6 +174,7 @@ def _create_invitations() -> None:
         _owned_by_user("bulk_invitations", "created_by"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_invitations")),
     )
+    op.create_index(op.f("ix_bulk_invitations_created_by"), "bulk_invitations", ["created_by"])
     op.create_table(
         "bulk_invitation_lines",
         _id("bulk_invitation_id"),

@@ -1,4 +1,10 @@
 from common.routing import combine
-from functions.users.endpoints import administration, me, roles
+from functions.users.endpoints import administration, bulk_invitations, invitations, me, roles
 
-router = combine(me.router, roles.router, administration.router)
+router = combine(
+    me.router,
+    roles.router,
+    administration.router,
+    invitations.router,
+    bulk_invitations.router,
+)

@@ -22,6 +22,7 @@ TEMPLATES: Final[dict[str, frozenset[str]]] = {
     "change_email": frozenset({"name", "link", "hours"}),
     "email_in_use": frozenset({"name", "sign_in_link"}),
     "email_changed": frozenset({"name", "link", "days"}),
+    "invitation": frozenset({"name", "link", "days"}),
 }
 """The templates, and the values that each must be given. What ends with `link` is an http(s) URL."""
 

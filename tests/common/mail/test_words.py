@@ -32,6 +32,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "change_email": {"name": "Ada", "link": LINK, "hours": 24},
     "email_in_use": {"name": "Ada", "sign_in_link": LINK},
     "email_changed": {"name": "Ada", "link": LINK, "days": 7},
+    "invitation": {"name": "Ada", "link": LINK, "days": 7},
 }
 OPTIONAL = {"account_exists": {"reset_link"}}
 
