@@ -1,4 +1,4 @@
 from common.routing import combine
-from functions.users.endpoints import me
+from functions.users.endpoints import audit, me
 
-router = combine(me.router)
+router = combine(audit.router, me.router)
