@@ -17,6 +17,7 @@ MADE = {
     "ix_audit_log_subject_id_created_at_id": "audit_log (subject_id, created_at, id)",
     "ix_audit_log_actor_id_created_at_id": "audit_log (actor_id, created_at, id)",
     "ix_audit_log_action_created_at_id": "audit_log (action, created_at, id)",
+    "ix_audit_log_outcome_created_at_id": "audit_log (outcome, created_at, id)",
 }
 REPLACED = {
     "ix_audit_log_created_at": "audit_log (created_at)",

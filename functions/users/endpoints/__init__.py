@@ -1,9 +1,10 @@
 from common.routing import combine
-from functions.users.endpoints import administration, bulk_invitations, invitations, me, roles
+from functions.users.endpoints import administration, audit, bulk_invitations, invitations, me, roles
 
 router = combine(
     me.router,
     roles.router,
+    audit.router,
     administration.router,
     invitations.router,
     bulk_invitations.router,
