@@ -152,7 +152,9 @@ COLUMNS: Final[dict[str, Column]] = {
         _key(_all, _all_but), lambda d: _keys_may(d, "insufficient_scope")
     ),
     "an API key with the scope": Column(_key(_all, _just_enough), lambda d: _keys_may(d, SERVED)),
-    "an API key of a disabled account": Column(_key(_all, _all, _DISABLED), lambda _: "invalid_token"),
+    "an API key of a disabled account": Column(
+        _key(_all, _all, _DISABLED), lambda d: _keys_may(d, "invalid_token")
+    ),
     "an API key of a member who lost the permission": Column(
         _key(_all, _all, _NO_ROLE), lambda d: _keys_may(d, "insufficient_scope")
     ),

@@ -49,7 +49,12 @@ EXCEPTIONS: Final = {
 }
 """Cells that are stricter than the rule: these look at the account in any case."""
 
-BODIES: Final[dict[str, Callable[[World], dict[str, Any]]]] = {}
+BODIES: Final[dict[str, Callable[[World], dict[str, Any]]]] = {
+    # Nobody gives what they do not have: a member's permissions are what every caller has that may call.
+    "create_role": lambda _: {"name": f"r{uuid4().hex[:16]}", "permissions": ["profile:read"]},
+    "change_role": lambda _: {"permissions": ["profile:read"]},
+    "set_user_roles": lambda _: {"roles": ["member"]},
+}
 """Members in place of an example's, where that serves once only. Addresses of mail are new in any case."""
 
 
@@ -74,5 +79,15 @@ def _session(world: World, owner: UUID) -> object:
     )[0].id
 
 
-ROWS: Final = {"session_id": Row("the caller", _session)}
+def _role(world: World, _owner: UUID) -> object:
+    name = f"r{uuid4().hex[:16]}"
+    world.run("insert into roles (name, permissions) values (:name, '{profile:read}')", name=name)
+    return name
+
+
+ROWS: Final = {
+    "session_id": Row("the caller", _session),
+    "user_id": Row("anybody", lambda _, owner: owner),
+    "name": Row("anybody", _role, missing="no-such-role-here"),
+}
 """By path parameter."""
