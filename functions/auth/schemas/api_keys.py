@@ -71,7 +71,7 @@ def _network(text: str) -> str:
 
 
 def _whole(value: object) -> object:
-    # Pydantic would take `true` and "5" as well, and in its strict mode not 5.0, which is an integer of JSON's.
+    # Pydantic would take `true` and "5" as well, and in its strict mode not 5.0, an integer in JSON Schema.
     if isinstance(value, bool | str):
         raise ValueError("must be an integer")  # noqa: TRY004 - pydantic tells clients of a ValueError alone
     return value
