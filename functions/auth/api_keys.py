@@ -153,7 +153,7 @@ def _check_expiry(expires_at: datetime | None) -> None:
     if expires_at is not None and not timedelta() < expires_at - now() <= LONGEST_LIFE:
         problem = {
             "pointer": "#/expires_at",
-            "code": "expiry_not_acceptable",
+            "code": "value_error",
             "detail": "must be in the future, and at most 5 years from now",
         }
         raise InvalidInput(errors=[problem])
