@@ -1,26 +1,16 @@
 """`lambkin keys`, as an operator runs it."""
 
 import base64
-import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import pytest
-from sqlalchemy.orm import Session
 
-from common.context import RequestContext, enter_context
-from common.encrypted_columns import ENCRYPTED, EXPORT_PART, JOB_SECRET, SIGNING_SECRET
-from common.encryption import decrypt, encrypt
-from common.ids import new_id
-from common.jobs import enqueue
-from common.models import Base
 from common.settings import get_settings
 from common.tokens import seconds_after_retirement
 from functions.auth.rotation import PUBLISHED_AHEAD
@@ -36,9 +26,7 @@ KID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @pytest.fixture
-def own(
-    fresh_database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
+def own(fresh_database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A database of the test's own, whose secrets are under `old`."""
     monkeypatch.setenv("DATABASE_URL", fresh_database_url(migrated=True))
     monkeypatch.setenv("ENCRYPTION_KEYS", OLD)
@@ -88,7 +76,9 @@ def test_a_rotation_publishes_now_and_signs_once_the_key_set_is_renewed_everywhe
     own.person()
     told = succeeded("rotate")
     [successor] = set(KID.findall(told))
-    [row] = own.rows("select *, active_at - created_at as ahead from signing_keys where id = :id", id=successor)
+    [row] = own.rows(
+        "select *, active_at - created_at as ahead from signing_keys where id = :id", id=successor
+    )
     assert abs(row.ahead - PUBLISHED_AHEAD) < timedelta(seconds=5)
     [before] = own.rows("select * from signing_keys where id <> :id", id=successor)
     assert before.retired_at == row.active_at
