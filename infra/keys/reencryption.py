@@ -12,7 +12,7 @@ from common.encrypted_columns import ENCRYPTED, EncryptedColumn
 from common.encryption import DecryptionFailed, decrypt, encrypt, key_names
 from common.models import Base
 
-LOCK: Final = int.from_bytes(b"lambrekey")
+LOCK: Final = int.from_bytes(b"lambtext")
 # What is written meanwhile, or held by a function at the moment, is left for the next pass.
 PASSES: Final = 5
 # A key's name is all before the last dot, and base64 has none.
@@ -72,9 +72,9 @@ def count(connection: Connection) -> Counter[str]:
     """The stored ciphertexts by the name of their key, in all columns."""
     stored: Counter[str] = Counter()
     for column in ENCRYPTED:
-        name = _name_of(column)
-        statement = select(name, func.count()).where(_value(column).is_not(None)).group_by(name)
-        stored.update({str(found): number for found, number in connection.execute(statement)})
+        named = select(_name_of(column).label("name")).where(_value(column).is_not(None)).subquery()
+        statement = select(named.c.name, func.count()).group_by(named.c.name)
+        stored.update({str(name): number for name, number in connection.execute(statement)})
     connection.commit()
     return stored
 
