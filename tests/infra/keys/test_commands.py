@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Final
 
 from common.encryption import decrypt
-from common.models.revision import HEAD
 from common.settings import get_settings
 from functions.auth.rotation import PUBLISHED_AHEAD
 from infra.local.home import PROJECT
@@ -94,7 +93,6 @@ def test_a_database_that_is_not_there_is_one_sentence(settings: SettingsChange) 
 
 def test_an_older_database_is_to_be_migrated_first(own: World) -> None:
     runner.downgrade(get_settings().database_url, "0001")
-    assert HEAD != "0001"
     assert "lambkin migrate up" in refused("list")
 
 
