@@ -49,7 +49,8 @@ def list_keys() -> None:
     print(_ROW.format("KID", "STATE", "CREATED", "SIGNS FROM", "PUBLISHED UNTIL").rstrip())
     for life in lives:
         until = _shown(life.published_until) if life.published_until else "-"
-        print(_ROW.format(str(life.id), life.state, _shown(life.created_at), _shown(life.active_at), until))
+        row = (str(life.id), life.state, _shown(life.created_at), _shown(life.active_at), until)
+        print(_ROW.format(*row).rstrip())
 
 
 @app.command()

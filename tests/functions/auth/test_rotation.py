@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
-from uuid import uuid4
 
 import httpx
 import jwt
@@ -248,7 +247,9 @@ def test_revoking_a_retired_key_changes_nothing_else(keys: World) -> None:
         revoke(keys, kid_of(before))
 
 
-@pytest.mark.parametrize("kid", ["", "nonsense", str(uuid4()), "'; drop table users"])
+@pytest.mark.parametrize(
+    "kid", ["", "nonsense", "01890a5d-ac96-774b-bcce-b302099a8057", "'; drop table users"]
+)
 def test_revoking_what_is_no_key_says_so(keys: World, kid: str) -> None:
     with pytest.raises(rotation.UnknownSigningKey):
         revoke(keys, kid)
