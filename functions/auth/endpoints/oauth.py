@@ -56,7 +56,7 @@ async def token(form: grants.TokenForm) -> Tokens:
     "/revoke",
     operation_id="revoke_token",
     summary="Revoke a token",
-    dependencies=[limited(limits.OAUTH, overall=limits.EVERYBODY)],
+    dependencies=[limited(limits.OAUTH, overall=limits.OAUTH_EVERYBODY)],
     responses=problems(grants.TokenMissing),
 )
 async def revoke(form: PresentedForm) -> Message:
