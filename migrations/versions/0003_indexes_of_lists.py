@@ -11,6 +11,7 @@ MADE = {
     "ix_users_created_at_id": "users (created_at, id)",
     "ix_users_name_id": "users (name, id)",
     "ix_users_roles": "users using gin (roles)",
+    "ix_users_deleting": "users (erase_at) where state = 'deleting'",
     "ix_users_searched": "users using gin ((email || ' ' || lower(name)) gin_trgm_ops)",
     "ix_audit_log_created_at_id": "audit_log (created_at, id)",
     "ix_audit_log_subject_id_created_at_id": "audit_log (subject_id, created_at, id)",

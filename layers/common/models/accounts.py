@@ -20,7 +20,7 @@ class User(Base):
 
     An account is `invited` until the invitation is accepted, `deleting` while its deletion can be undone
     (until `erase_at`), and `deleted` when nothing of the person is left in it. Only an `active` one can
-    sign in.
+    sign in. One that is `deleting` without an `erase_at` is being erased: there is no way back.
     """
 
     __tablename__ = "users"
@@ -32,6 +32,7 @@ class User(Base):
         Index(None, "created_at", "id"),
         Index(None, "name", "id"),
         Index(None, "roles", postgresql_using="gin"),
+        Index("ix_users_deleting", "erase_at", postgresql_where=text("state = 'deleting'")),
         Index("ix_users_searched", text(f"{SEARCHED} gin_trgm_ops"), postgresql_using="gin"),
     )
 
