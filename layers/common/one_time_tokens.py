@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from common.database import AnyRow
@@ -92,3 +92,9 @@ def void(session: Session, user_id: UUID, *purposes: Purpose) -> int:
         statement = statement.where(OneTimeToken.purpose.in_(purposes))
     voided = statement.values(spent_at=func.now()).returning(OneTimeToken.digest)
     return len(session.execute(voided).all())
+
+
+def delete_all(session: Session, user_id: UUID) -> int:
+    """Delete the links to this account, live or not; how many."""
+    deleted = delete(OneTimeToken).where(OneTimeToken.user_id == user_id).returning(OneTimeToken.digest)
+    return len(session.execute(deleted).all())
