@@ -1,4 +1,4 @@
 from common.routing import combine
-from functions.users.endpoints import me
+from functions.users.endpoints import deletion, exports, me
 
-router = combine(me.router)
+router = combine(me.router, deletion.router, exports.router)
