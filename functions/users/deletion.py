@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from common import accounts, audit, one_time_tokens
 from common.access import InsufficientScope, InvalidToken, Principal
 from common.context import current_context
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, Forbidden, NotFound
 from common.jobs import enqueue
 from common.mail import send_mail
 from common.models import User
@@ -19,11 +19,14 @@ from common.roles import granted
 from common.settings import get_settings
 from functions.users.schemas.deletion import DeletionRead
 
-# An export that was asked for before belongs to its person until the end.
-_VOIDED: Final = tuple(each for each in get_args(Purpose.__value__) if each != "download_export")
+_REQUESTED: Final = "account.deletion_requested"
+# An export that was asked for before belongs to its person until the end; and whoever lost their address to
+# somebody who then deletes the account can still take both back.
+_KEPT: Final = ("download_export", "undo_email")
+_VOIDED: Final = tuple(each for each in get_args(Purpose.__value__) if each not in _KEPT)
 
 
-class OwnAccount(Conflict):
+class OwnAccount(Forbidden):
     """An administrator named their own account."""
 
     code = "own_account"
@@ -51,7 +54,8 @@ def delete_own(session: Session, user: Principal) -> DeletionRead:
         token = one_time_tokens.issue(session, account.id, "undo_deletion", timedelta(days=days))
         link = f"{get_settings().frontend_url}/undo-deletion?token={token}"
         values = {"name": account.name, "link": link, "until": _in_words(account)}
-        send_mail(session, "deletion_requested", account.email, values)
+        for email in {account.email, *one_time_tokens.addresses(session, account.id, "undo_email")}:
+            send_mail(session, "deletion_requested", email, values)
     return DeletionRead(erase_at=account.erase_at)
 
 
@@ -68,13 +72,16 @@ def delete_another(session: Session, user: Principal, user_id: UUID) -> Deletion
         raise NotFound
     # Whoever acts on an account must hold all that it may do.
     if not granted(session.connection(), account.roles) <= user.permissions:
-        raise InsufficientScope
+        refusal = InsufficientScope()
+        refusal.keep = True
+        audit.record(session, _REQUESTED, "refused", subject_id=account.id, reason=refusal.code)
+        raise refusal
     if account.state != "deleting":
         _announce(session, account)
     elif not one_time_tokens.void(session, account.id, "undo_deletion"):
         return DeletionRead(erase_at=account.erase_at)
     else:
-        audit.record(session, "account.deletion_requested", subject_id=account.id)
+        audit.record(session, _REQUESTED, subject_id=account.id)
     if get_settings().deletion_grace_days:
         values = {"name": account.name, "until": _in_words(account)}
         send_mail(session, "deletion_by_administrator", account.email, values)
@@ -89,7 +96,7 @@ def _announce(session: Session, account: User) -> None:
     accounts.delete_later(session, account.id, grace)
     accounts.revoke_sessions(session, "account_deleted", user_id=account.id)
     one_time_tokens.void(session, account.id, *_VOIDED)
-    audit.record(session, "account.deletion_requested", subject_id=account.id)
+    audit.record(session, _REQUESTED, subject_id=account.id)
     payload = {"user_id": str(account.id)}
     enqueue(session, "users", "erase_account", payload, delay_seconds=grace.total_seconds())
 

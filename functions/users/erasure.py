@@ -72,6 +72,8 @@ def finish(session: Session, user_id: UUID, functions: list[str]) -> bool:
     values = {"name": account.name, "home_link": get_settings().frontend_url}
     send_mail(session, "account_erased", account.email, values)
     accounts.leave_tombstone(session, user_id)
+    # What came after `auth` had been here: a link that somebody asked for with the address.
+    one_time_tokens.delete_all(session, user_id)
     audit.record(session, "account.erased", subject_id=user_id, reports=reports)
     return True
 

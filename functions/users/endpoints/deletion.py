@@ -54,7 +54,7 @@ def delete_user(user_id: UserId, user: Administrator, db: Db) -> DeletionRead:
     "/undo-deletion",
     operation_id="undo_deletion",
     summary="Keep your account",
-    dependencies=[limited(limits.LINK, overall=limits.EVERYBODY)],
+    dependencies=[limited(limits.UNDO, overall=limits.UNDO_EVERYBODY)],
     responses=problems(InvalidLink),
 )
 def undo_deletion(body: DeletionUndo, db: Db) -> Message:

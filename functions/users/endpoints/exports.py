@@ -59,7 +59,7 @@ async def read_export(user: LiveUser) -> ExportRead:
     response_class=RedirectResponse,
     operation_id="download_export",
     summary="Download an export",
-    dependencies=[limited(limits.LINK, overall=limits.EVERYBODY)],
+    dependencies=[limited(limits.DOWNLOAD, overall=limits.DOWNLOAD_EVERYBODY)],
     responses=problems(InvalidLink),
 )
 async def download_export(token: DownloadToken) -> RedirectResponse:

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import httpx
 
-from tests.support.jobs import run_due
+from tests.functions.users.running import run_due
 from tests.support.world import Person, World
 
 

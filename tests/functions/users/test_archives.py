@@ -19,8 +19,8 @@ from functions.users import archives
 from tests.functions.users.conftest import Bucket
 from tests.functions.users.erasing import furnish
 from tests.functions.users.exporting import ask, download, export, fetch, job_of, look, mailed, parts
+from tests.functions.users.running import due_now, run_due, run_job
 from tests.support.fixtures import SettingsChange
-from tests.support.jobs import due_now, run_due, run_job
 from tests.support.world import Person, World
 
 

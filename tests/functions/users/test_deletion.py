@@ -3,18 +3,20 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from common.database import get_database
+from common.one_time_tokens import issue
 from functions.users import erasure
+from tests.functions.users.running import due_now, run_due
 from tests.support.fixtures import SettingsChange
-from tests.support.jobs import due_now, run_due
 from tests.support.world import PASSWORD, Person, World
 
-OTHER_LINKS = ("verify_email", "reset_password", "change_email", "undo_email", "invitation")
+OTHER_LINKS = ("verify_email", "reset_password", "change_email", "invitation")
 
 
 def delete_me(api: httpx.Client, person: Person) -> httpx.Response:
@@ -71,14 +73,32 @@ def test_a_deletion_ends_all_access_at_once_and_tells_when_the_account_is_erased
     assert mail.values["link"].startswith("http://frontend:3000/undo-deletion?token=")
 
 
-def test_the_link_to_an_export_outlives_the_deletion(asgi: httpx.Client, world: World) -> None:
+@pytest.mark.parametrize("purpose", ["download_export", "undo_email"])
+def test_the_link_to_an_export_and_the_way_back_to_an_address_outlive_the_deletion(
+    asgi: httpx.Client, world: World, purpose: str
+) -> None:
     person = world.person()
-    add_link(world, person.id, "download_export")
+    add_link(world, person.id, purpose)
     delete_me(asgi, person)
     live = (
         "select count(*) from one_time_tokens where user_id = :id and spent_at is null and purpose = :purpose"
     )
-    assert world.scalar(live, id=person.id, purpose="download_export") == 1
+    assert world.scalar(live, id=person.id, purpose=purpose) == 1
+
+
+def test_who_took_an_address_and_then_deletes_the_account_is_undone_by_who_lost_it(
+    asgi: httpx.Client, world: World
+) -> None:
+    thief, lost = world.person(), world.address()
+    token = get_database("users").transaction(
+        partial(issue, user_id=thief.id, purpose="undo_email", lifetime=timedelta(days=7), email=lost)
+    )
+    assert delete_me(asgi, thief).status_code == 202
+    [mail] = world.mails(lost)
+    assert mail.template == "deletion_requested"
+    assert undo(asgi, mail.token).status_code == 200
+    assert asgi.post("/v1/auth/email/undo", json={"token": token}).status_code == 200
+    assert world.scalar("select email from users where id = :id", id=thief.id) == lost
 
 
 def test_a_deletion_needs_a_recent_sign_in(asgi: httpx.Client, world: World) -> None:
@@ -138,11 +158,9 @@ def test_what_is_no_link_undoes_nothing(asgi: httpx.Client, token: str) -> None:
 
 
 def test_a_link_of_another_kind_undoes_nothing(asgi: httpx.Client, world: World) -> None:
-    from common.one_time_tokens import issue
-
     person = world.person()
     token = get_database("users").transaction(
-        lambda session: issue(session, person.id, "reset_password", timedelta(hours=1))
+        partial(issue, user_id=person.id, purpose="reset_password", lifetime=timedelta(hours=1))
     )
     delete_me(asgi, person)
     assert undo(asgi, token).status_code == 400
@@ -264,7 +282,7 @@ def test_an_administrator_uses_the_way_of_everybody_for_themselves(
     asgi: httpx.Client, administrator: Person
 ) -> None:
     answer = delete(asgi, administrator, administrator.id)
-    assert (answer.status_code, answer.json()["code"]) == (409, "own_account")
+    assert (answer.status_code, answer.json()["code"]) == (403, "own_account")
 
 
 def test_only_who_may_do_all_that_another_may_deletes_them(
@@ -279,6 +297,7 @@ def test_only_who_may_do_all_that_another_may_deletes_them(
     answer = delete(asgi, deleter, administrator.id)
     assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
     assert state(world, administrator.id) == "active"
+    assert world.audit(administrator.id)[-1] == ("account.deletion_requested", "refused")
     assert delete(asgi, deleter, world.person().id).status_code == 202
 
 

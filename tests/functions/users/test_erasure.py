@@ -18,8 +18,8 @@ from functions.auth import personal_data as of_auth
 from functions.users import erasure
 from tests.functions.users.conftest import Bucket
 from tests.functions.users.erasing import announce, furnish, is_whole_tombstone, left
+from tests.functions.users.running import due_now, run_due, run_job
 from tests.support.fixtures import SettingsChange
-from tests.support.jobs import due_now, run_due, run_job
 from tests.support.world import PASSWORD, Person, World
 
 

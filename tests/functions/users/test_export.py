@@ -20,8 +20,8 @@ from functions.users import personal_data as of_users
 from tests.functions.users.conftest import Bucket
 from tests.functions.users.erasing import furnish
 from tests.functions.users.exporting import ask, download, export, fetch, job_of, look, mailed, unzip
+from tests.functions.users.running import run_due, run_job
 from tests.support.fixtures import SettingsChange
-from tests.support.jobs import run_due, run_job
 from tests.support.world import PASSWORD, Person, World
 
 TOPICS = {
