@@ -25,7 +25,7 @@ def collect(session: Session, user_id: UUID) -> dict[str, Topic]:
             records(stored.api_keys(session, user_id)),
         ),
         "links": Topic(
-            "The links that were mailed to you in the last time, and whether they were used.",
+            "The links that were mailed to you lately, and whether they were used.",
             records(stored.links(session, user_id)),
         ),
         "registrations": Topic(

@@ -114,6 +114,7 @@ def _complete(session: Session, export_id: UUID, size: int) -> None:
 
 def _zip(parts: Parts) -> bytes:
     # Imported here: no other job makes archives.
+    from textwrap import fill
     from zipfile import ZIP_DEFLATED, ZipFile
 
     archive, contents = BytesIO(), []
@@ -125,7 +126,8 @@ def _zip(parts: Parts) -> bytes:
                     f"{name}.json" if f"{name}.json" not in written.namelist() else f"{function}-{name}.json"
                 )
                 written.writestr(file, json.dumps(topic.content, ensure_ascii=False, indent=2))
-                contents.append(f"{file}\n    {topic.about}\n")
+                about = fill(topic.about, 80, initial_indent="    ", subsequent_indent="    ")
+                contents.append(f"{file}\n{about}\n")
         written.writestr(_README, _readme(contents))
     return archive.getvalue()
 
