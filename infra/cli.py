@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "seed": Lazy("infra.local.commands:seed", "Make the demo accounts, or show them."),
     "reset": Lazy("infra.local.commands:reset", "Delete the stack's data."),
     "migrate": Lazy("infra.commands.migrate:app", "Move the database's schema."),
+    "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
     "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
 }

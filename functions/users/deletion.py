@@ -7,16 +7,16 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from common import accounts, audit, one_time_tokens
-from common.access import InsufficientScope, InvalidToken, Principal
+from common.access import InvalidToken, Principal
 from common.context import current_context
-from common.errors import Conflict, Forbidden, NotFound
+from common.errors import Forbidden, NotFound
 from common.jobs import enqueue
 from common.mail import send_mail
 from common.models import User
 from common.one_time_tokens import InvalidLink, Purpose
 from common.permissions import ADMINISTRATOR
-from common.roles import granted
 from common.settings import get_settings
+from functions.users import powers
 from functions.users.schemas.deletion import DeletionRead
 
 _REQUESTED: Final = "account.deletion_requested"
@@ -31,13 +31,6 @@ class OwnAccount(Forbidden):
 
     code = "own_account"
     detail = "This is your own account: delete it with DELETE /v1/users/me."
-
-
-class ErasureBegun(Conflict):
-    """The time to undo a deletion is over."""
-
-    code = "erasure_begun"
-    detail = "The erasure of this account has begun: there is no way back."
 
 
 def delete_own(session: Session, user: Principal) -> DeletionRead:
@@ -67,15 +60,9 @@ def delete_another(session: Session, user: Principal, user_id: UUID) -> Deletion
     """
     if user_id == user.user_id:
         raise OwnAccount
-    account = accounts.hold_account(session, user_id)
-    if account is None or account.state == "deleted":
-        raise NotFound
-    # Whoever acts on an account must hold all that it may do.
-    if not granted(session.connection(), account.roles) <= user.permissions:
-        refusal = InsufficientScope()
-        refusal.keep = True
-        audit.record(session, _REQUESTED, "refused", subject_id=account.id, reason=refusal.code)
-        raise refusal
+    account = powers.hold_account(session, user, user_id, _REQUESTED)
+    if account.state == "deleted":
+        raise NotFound(powers.NO_ACCOUNT)
     if account.state != "deleting":
         _announce(session, account)
     elif not one_time_tokens.void(session, account.id, "undo_deletion"):
@@ -107,27 +94,16 @@ def _in_words(account: User) -> str:
 
 
 def undo(session: Session, token: str) -> None:
-    """Take back what the mailed link is about: the account is active again. Raises InvalidLink."""
+    """Take back what the mailed link is about: the account is active again. Raises InvalidLink.
+
+    Its sessions stay ended, and the job of the erasure will find nothing to do.
+    """
     found = one_time_tokens.peek(session, token, "undo_deletion")
     # Held first: what comes at the same moment, another click or the erasure, sees what this one did.
     account = accounts.hold_account(session, found.user_id) if found else None
-    if account is None:
+    if account is None or account.state != "deleting" or account.erase_at is None:
         raise InvalidLink
     one_time_tokens.spend(session, token, "undo_deletion")
-    current_context().user_id = account.id
-    try:
-        restore(session, account)
-    except ErasureBegun:
-        raise InvalidLink from None
-
-
-def restore(session: Session, account: User) -> None:
-    """Make an account that is `deleting`, and held, active again. Raises ErasureBegun.
-
-    Its job finds nothing to do. Its sessions stay ended.
-    """
-    if account.state != "deleting" or account.erase_at is None:
-        raise ErasureBegun
     accounts.change_account(session, account.id, {"state": "active", "erase_at": None})
-    one_time_tokens.void(session, account.id, "undo_deletion")
+    current_context().user_id = account.id
     audit.record(session, "account.deletion_undone", subject_id=account.id)

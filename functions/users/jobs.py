@@ -5,10 +5,22 @@ from uuid import UUID
 from common import personal_data
 from common.database import get_database
 from common.jobs import JobContext, Tasks
-from functions.users import archives, erasure
+from functions.users import archives, bulk_invitations, erasure
 from functions.users import personal_data as own
 
 tasks = Tasks("users")
+
+
+@tasks.task(bulk_invitations.TASK, timeout_seconds=120)
+def invite_lines(job: JobContext) -> None:
+    """Invite the people of some lines of a list."""
+    bulk_invitations.work_off(job)
+
+
+@tasks.every(seconds=3600)
+def forget_old_lists() -> None:
+    """Delete old lists with their reports."""
+    bulk_invitations.forget_old(get_database("users"))
 
 
 @tasks.task("erase_account")

@@ -67,11 +67,15 @@ def _defaults(secrets: Secrets, url: str, database_url: str) -> dict[str, str]:
     }
 
 
-def of_stack(home: Home, url: str, postgres_port: int) -> dict[str, str]:
-    """What a command needs to reach the database of a running stack as its functions do."""
+def of_stack(home: Home, url: str, postgres_port: int, *, emulator_url: str | None = None) -> dict[str, str]:
+    """What a command needs to reach the database of a running stack as its functions do.
+
+    With `emulator_url`, its queues too: what the command enqueues is begun at once.
+    """
     secrets = load_secrets(home)
     cluster = postgres.Cluster(home.postgres, home.postgres, None, postgres_port)
-    return for_functions(home, secrets, url=url, database_url=cluster.url(secrets), emulator_url=None)
+    database_url = cluster.url(secrets)
+    return for_functions(home, secrets, url=url, database_url=database_url, emulator_url=emulator_url)
 
 
 def ollama_advice() -> str:

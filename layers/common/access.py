@@ -102,12 +102,12 @@ class Access(SecurityBase):
 
     async def _of_key(self, credential: str) -> Principal:
         # Most callers are people: who uses no key does not pay for its code.
-        from common.api_keys import verify_api_key
+        from common.api_keys import is_api_key, verify_api_key
 
-        principal = await verify_api_key(credential, fresh=self.live)
-        if not self.takes_api_keys:
-            raise SessionRequired
-        return principal
+        if self.takes_api_keys:
+            return await verify_api_key(credential, fresh=self.live)
+        # Whatever that key may do, it cannot do this: there is nothing to look up.
+        raise SessionRequired if is_api_key(credential) else InvalidToken
 
 
 def _credential(request: Request) -> str:
@@ -116,7 +116,8 @@ def _credential(request: Request) -> str:
     scheme, _, credential = (given[0] if len(given) == 1 else "").partition(" ")
     if scheme.lower() != "bearer" or not credential:
         raise Unauthenticated(headers={"WWW-Authenticate": "Bearer"})
-    return credential.strip()
+    # Nothing but spaces: what else Python takes for white space is no part of a header's syntax.
+    return credential.strip(" ")
 
 
 def _scope_challenge(permission: str) -> dict[str, str]:

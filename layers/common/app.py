@@ -23,7 +23,8 @@ from common.routing import Router, keep_apart
 from common.settings import IN_LAMBDA, get_settings, require_settings
 
 EXPOSED_HEADERS = (
-    "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Idempotency-Replayed"
+    "ETag, Link, Location, Next-Cursor, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, "
+    "Idempotency-Replayed"
 )
 
 

@@ -23,7 +23,7 @@ _SECURITY_HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_OF_SUCCESS: Final = frozenset({"Cache-Control", "ETag", "Link", "Location", "Set-Cookie"})
+_OF_SUCCESS: Final = frozenset({"Cache-Control", "ETag", "Link", "Location", "Next-Cursor", "Set-Cookie"})
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -28,6 +28,7 @@ from common.schemas import ResponseModel
 
 MAX_LIMIT: Final = 100
 _TAG_BYTES: Final = 16
+_CHUNK: Final = 1000
 
 
 class BrokenCursor(BadRequest):
@@ -176,15 +177,57 @@ def paginate_rows(
     return _cut(list(connection.execute(limited).all()), keys, page, context)
 
 
+def rows_after(
+    connection: Connection,
+    statement: Select[*tuple[Any, ...]],
+    keys: Sequence[SortKey],
+    page: PageParameters,
+    *,
+    context: str,
+) -> Iterator[AnyRow]:
+    """All rows after the cursor, read a chunk at a time: for an answer that ends where it is full.
+
+    Who stops calls `cursor_after` with the last row that was taken.
+    """
+    last = None if page.cursor is None else _unseal(page.cursor, _in_full(context, keys), len(keys))
+    chunk = min(page.limit + 1, _CHUNK)
+    ordered = _ordered(statement, keys).limit(chunk)
+    while True:
+        rows = connection.execute(ordered if last is None else ordered.where(_after(keys, last))).all()
+        yield from rows
+        if len(rows) < chunk:
+            return
+        last = _values(rows[-1], keys)
+
+
+def cursor_after(row: AnyRow, keys: Sequence[SortKey], page: PageParameters, *, context: str) -> str:
+    """The cursor of what comes after `row`. Sets `Link`."""
+    cursor = _seal(_values(row, keys), _in_full(context, keys))
+    _link_next(page.limit, cursor)
+    return cursor
+
+
+def _in_full(context: str, keys: Sequence[SortKey]) -> str:
+    order = ",".join(f"{key.column.key} {key.direction}" for key in keys)
+    return f"{current_context().function}|{context}|{order}"
+
+
+def _ordered[S: Select[*tuple[Any, ...]]](statement: S, keys: Sequence[SortKey]) -> S:
+    columns = [key.column.asc() if key.direction == "asc" else key.column.desc() for key in keys]
+    return statement.order_by(*columns)
+
+
+def _values(row: object, keys: Sequence[SortKey]) -> list[Any]:
+    return [getattr(row, key.column.key) for key in keys]
+
+
 def _of_page[S: Select[*tuple[Any, ...]]](
     statement: S, keys: Sequence[SortKey], page: PageParameters, context: str
 ) -> tuple[S, str]:
-    order = ",".join(f"{key.column.key} {key.direction}" for key in keys)
-    context = f"{current_context().function}|{context}|{order}"
+    context = _in_full(context, keys)
     if page.cursor is not None:
         statement = statement.where(_after(keys, _unseal(page.cursor, context, len(keys))))
-    columns = [key.column.asc() if key.direction == "asc" else key.column.desc() for key in keys]
-    return statement.order_by(*columns).limit(page.limit + 1), context
+    return _ordered(statement, keys).limit(page.limit + 1), context
 
 
 def _cut[T](
@@ -193,6 +236,6 @@ def _cut[T](
     if len(rows) <= page.limit:
         return rows, None
     rows = rows[: page.limit]
-    cursor = _seal([getattr(rows[-1], key.column.key) for key in keys], context)
+    cursor = _seal(_values(rows[-1], keys), context)
     _link_next(page.limit, cursor)
     return rows, cursor

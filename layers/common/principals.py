@@ -12,6 +12,10 @@ class InvalidToken(Unauthenticated):
     code = "invalid_token"
     detail = "The access token or API key is not valid or has expired: refresh it, or sign in again."
 
+    def __init__(self) -> None:
+        """With the challenge of RFC 6750, wherever it is raised."""
+        super().__init__(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
 
 class InsufficientScope(Forbidden):
     """The token is valid but its scope lacks the permission."""

@@ -113,7 +113,7 @@ class Route(APIRoute):
 
         async def handle_once(request: Request) -> Response:
             context = current_context()
-            context.route = self.path
+            context.route = self.path_format
             context.success_status = status
             if request.method in _BODY_METHODS:
                 request = Request(request.scope, _bounded(request))

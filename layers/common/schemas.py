@@ -1,9 +1,10 @@
 """What all request and response models share."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 
 def _storable(text: str) -> str:
@@ -32,6 +33,17 @@ def _one_line(text: str) -> str:
 
 Line = Annotated[Text, AfterValidator(_one_line)]
 """Text of one line: a name, a title, a subject."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone, that a client sends (RFC 3339); its value is in UTC."""
 
 
 class RequestModel(BaseModel):

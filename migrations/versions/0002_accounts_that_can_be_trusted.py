@@ -56,6 +56,10 @@ def _bytes(name: str, length: int | None = 32, *, nullable: bool = False) -> sa.
     return sa.Column(name, sa.LargeBinary(length), nullable=nullable)
 
 
+def _json(name: str) -> sa.Column[object]:
+    return sa.Column(name, JSONB(), server_default=sa.text("'{}'"), nullable=False)
+
+
 def _owned_by_user(table: str, column: str = "user_id") -> sa.ForeignKeyConstraint:
     name = op.f(f"fk_{table}_{column}_users")
     return sa.ForeignKeyConstraint([column], ["users.id"], name=name, ondelete="CASCADE")
@@ -67,6 +71,7 @@ def upgrade() -> None:
     _change_sessions_and_keys()
     _change_tokens()
     op.add_column("audit_log", _id("api_key_id", nullable=True))
+    op.add_column("jobs", _json("origin"))
     _create_roles_and_api_keys()
     _create_invitations()
     _create_personal_data()
@@ -174,6 +179,7 @@ def _create_invitations() -> None:
         _owned_by_user("bulk_invitations", "created_by"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_invitations")),
     )
+    op.create_index(op.f("ix_bulk_invitations_created_by"), "bulk_invitations", ["created_by"])
     op.create_table(
         "bulk_invitation_lines",
         _id("bulk_invitation_id"),
@@ -233,7 +239,7 @@ def _create_reports() -> None:
         "erasure_reports",
         _id("user_id"),
         _text("function", 32),
-        sa.Column("report", JSONB(), server_default=sa.text("'{}'"), nullable=False),
+        _json("report"),
         _time_of_insert(),
         _owned_by_user("erasure_reports"),
         sa.PrimaryKeyConstraint("user_id", "function", name=op.f("pk_erasure_reports")),
@@ -243,6 +249,7 @@ def _create_reports() -> None:
 def downgrade() -> None:
     for table in NEW_TABLES[:-1]:
         op.drop_table(table)
+    op.drop_column("jobs", "origin")
     op.drop_column("audit_log", "api_key_id")
     _restore_tokens()
     op.drop_column("signing_keys", "active_at")

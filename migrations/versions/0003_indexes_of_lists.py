@@ -10,13 +10,14 @@ depends_on = None
 MADE = {
     "ix_users_created_at_id": "users (created_at, id)",
     "ix_users_name_id": "users (name, id)",
+    "ix_users_state_created_at_id": "users (state, created_at, id) where state <> 'active'",
     "ix_users_roles": "users using gin (roles)",
-    "ix_users_deleting": "users (erase_at) where state = 'deleting'",
     "ix_users_searched": "users using gin ((email || ' ' || lower(name)) gin_trgm_ops)",
     "ix_audit_log_created_at_id": "audit_log (created_at, id)",
     "ix_audit_log_subject_id_created_at_id": "audit_log (subject_id, created_at, id)",
     "ix_audit_log_actor_id_created_at_id": "audit_log (actor_id, created_at, id)",
     "ix_audit_log_action_created_at_id": "audit_log (action, created_at, id)",
+    "ix_audit_log_outcome_created_at_id": "audit_log (outcome, created_at, id)",
 }
 REPLACED = {
     "ix_audit_log_created_at": "audit_log (created_at)",

@@ -17,6 +17,8 @@ NOT_REPEATABLE = {
     "POST /v1/auth/reauthenticate": "creates nothing: the same again is the same",
     "POST /v1/users/undo-deletion": "creates nothing: its token works once",
     "POST /v1/auth/logout": "creates nothing: a session ends once",
+    "POST /v1/users/{user_id}/sign-out": "creates nothing: a session ends once",
+    "POST /v1/auth/invitations/accept": "creates nothing: its token works once",
 }
 
 

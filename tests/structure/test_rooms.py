@@ -90,6 +90,29 @@ def test_what_faces_clients_knows_no_tables(source: Source) -> None:
     } == set()
 
 
+# What a room may import of its own function; what is in none of these rooms holds rules.
+FORBIDDEN_ROOMS = {
+    "app": {"repository", "schemas", "jobs"},
+    "jobs": {"app", "endpoints", "schemas", "repository"},
+    "endpoints": {"app", "jobs", "repository"},
+    "schemas": {"app", "jobs", "endpoints", "repository"},
+    "repository": {"app", "jobs", "endpoints", "schemas", "rules"},
+    "rules": {"app", "jobs", "endpoints"},
+}
+
+
+@pytest.mark.parametrize("source", function_sources(), ids=str)
+def test_a_room_imports_what_is_below_it(source: Source) -> None:
+    function = source.path.parts[1]
+    room = source.room if source.room in FORBIDDEN_ROOMS else "rules"
+    imported = set()
+    for module, name, _ in source.imports():
+        parts = [*module.split("."), *([name] if name else [])]
+        if parts[:2] == ["functions", function] and len(parts) > 2:
+            imported.add(parts[2] if parts[2] in FORBIDDEN_ROOMS else "rules")
+    assert imported & FORBIDDEN_ROOMS[room] == set()
+
+
 @pytest.mark.parametrize("source", _files("endpoints"), ids=str)
 def test_an_endpoint_does_not_reach_past_its_service(source: Source) -> None:
     names = {f"{module}.{name}" for module, name, _ in source.imports()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from common.database import AnyRow
@@ -22,19 +22,16 @@ def hold_due(session: Session, user_id: UUID) -> bool:
 
 def overdue(session: Session, since: timedelta, limit: int) -> Sequence[AnyRow]:
     """Accounts that should have been erased this long ago: `id`, and whether it has `begun`."""
-    statement = (
-        select(User.id, User.erase_at.is_(None).label("begun"))
-        .where(User.state == "deleting")
-        .where(
-            or_(
-                User.erase_at < func.now() - since,
-                User.erase_at.is_(None) & (User.updated_at < func.now() - since),
-            )
-        )
-        .order_by(User.erase_at)
-        .limit(limit)
-    )
-    return session.execute(statement).all()
+    return session.execute(overdue_statement(since, limit)).all()
+
+
+def overdue_statement(since: timedelta, limit: int) -> Select[UUID, bool]:
+    """What `overdue` asks."""
+    begun = User.erase_at.is_(None)
+    late = or_(User.erase_at < func.now() - since, begun & (User.updated_at < func.now() - since))
+    # By the index of accounts that are not active.
+    mine = select(User.id, begun.label("begun")).where(User.state == "deleting", late)
+    return mine.order_by(User.erase_at).limit(limit)
 
 
 def delete_invitation_lines(session: Session, email: str) -> int:

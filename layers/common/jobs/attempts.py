@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from common import metrics
 from common.context import RequestContext, enter_context
@@ -46,14 +47,28 @@ def attempt(task: Task, held: Claim) -> Outcome:
 
 def _attempt(task: Task, held: Claim) -> Outcome:
     started = time.perf_counter()
-    enter_context(
-        RequestContext(function=held.function, method="JOB", path=held.task, request_id=held.request_id)
-    )
+    enter_context(_context(held))
     job = JobContext(held, task.lease)
     error = _work(task, job)
     outcome = _settle(job, error)
     _report(job, outcome, error, time.perf_counter() - started)
     return outcome
+
+
+def _context(held: Claim) -> RequestContext:
+    origin = held.origin
+    ids = {name: UUID(origin[name]) for name in ("user_id", "session_id", "api_key_id") if name in origin}
+    return RequestContext(
+        function=held.function,
+        method="JOB",
+        path=held.task,
+        request_id=held.request_id,
+        client_address=origin.get("client_address", ""),
+        user_agent=origin.get("user_agent", ""),
+        user_id=ids.get("user_id"),
+        session_id=ids.get("session_id"),
+        api_key_id=ids.get("api_key_id"),
+    )
 
 
 def _work(task: Task, job: JobContext) -> Exception | None:

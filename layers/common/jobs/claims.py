@@ -32,6 +32,7 @@ class Claim:
     max_attempts: int
     locked_until: datetime
     request_id: str
+    origin: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def claim(
         )
         .returning(
             Job.id, Job.function, Job.task, Job.payload, Job.secret,
-            Job.attempts, Job.max_attempts, Job.locked_until, Job.request_id,
+            Job.attempts, Job.max_attempts, Job.locked_until, Job.request_id, Job.origin,
         )
     )  # fmt: skip
     row = session.execute(statement, execution_options={"synchronize_session": False}).first()

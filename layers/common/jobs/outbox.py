@@ -54,10 +54,24 @@ def enqueue(  # noqa: PLR0913 - what a job is, in one call; callers name what is
             run_at=func.now() + delay,
             announced_at=announcement(delay),
             request_id=current_context().request_id,
+            origin=_origin(),
         )
     )
     announce_after_commit(session, function, job_id, delay)
     return job_id
+
+
+def _origin() -> dict[str, str]:
+    """Who asks for it and from where: what the job does is done in their name, and audited so."""
+    context = current_context()
+    told = {
+        "user_id": context.user_id,
+        "session_id": context.session_id,
+        "api_key_id": context.api_key_id,
+        "client_address": context.client_address,
+        "user_agent": context.user_agent.replace("\x00", ""),
+    }
+    return {name: str(value) for name, value in told.items() if value}
 
 
 def secret_context(job_id: UUID) -> str:

@@ -22,6 +22,7 @@ TEMPLATES: Final[dict[str, frozenset[str]]] = {
     "change_email": frozenset({"name", "link", "hours"}),
     "email_in_use": frozenset({"name", "sign_in_link"}),
     "email_changed": frozenset({"name", "link", "days"}),
+    "invitation": frozenset({"name", "link", "days"}),
     "deletion_requested": frozenset({"name", "link", "until"}),
     "deletion_by_administrator": frozenset({"name", "until"}),
     "account_erased": frozenset({"name", "home_link"}),

@@ -19,6 +19,7 @@ class AuditEntry(Base):
         Index(None, "subject_id", "created_at", "id"),
         Index(None, "actor_id", "created_at", "id"),
         Index(None, "action", "created_at", "id"),
+        Index(None, "outcome", "created_at", "id"),
     )
 
     id: Mapped[Id]

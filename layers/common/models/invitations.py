@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,7 +12,10 @@ class BulkInvitation(Base):
     """A list of people to invite, worked off by a job. Owner: users."""
 
     __tablename__ = "bulk_invitations"
-    __table_args__ = (CheckConstraint("state in ('queued', 'running', 'done')", name="state_known"),)
+    __table_args__ = (
+        CheckConstraint("state in ('queued', 'running', 'done')", name="state_known"),
+        Index(None, "created_by"),
+    )
 
     id: Mapped[Id]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -11,8 +11,8 @@ class Job(Base):
     """Work to be done after the request. Owner: common (`common.jobs`).
 
     The row is the truth, a message a wake-up. `function` owns the task and runs it. `secret` is that part of
-    the payload which must not be readable at rest, encrypted. A row in state `running` whose `locked_until`
-    has passed has lost its handler.
+    the payload which must not be readable at rest, encrypted. `origin` is who asked for it and from where:
+    the job acts in their name. A row in state `running` whose `locked_until` has passed has lost its handler.
     """
 
     __tablename__ = "jobs"
@@ -37,3 +37,4 @@ class Job(Base):
     finished_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(String(128), server_default=text("''"))
+    origin: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

@@ -33,6 +33,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "change_email": {"name": "Ada", "link": LINK, "hours": 24},
     "email_in_use": {"name": "Ada", "sign_in_link": LINK},
     "email_changed": {"name": "Ada", "link": LINK, "days": 7},
+    "invitation": {"name": "Ada", "link": LINK, "days": 7},
     "deletion_requested": {"name": "Ada", "link": LINK, "until": UNTIL},
     "deletion_by_administrator": {"name": "Ada", "until": UNTIL},
     "account_erased": {"name": "Ada", "home_link": LINK},

@@ -1,0 +1,83 @@
+"""What no rule can tell of an operation. A new one needs a line here at most where a test asks for it.
+
+It is public, or it has a row, or its example does not succeed by itself, or it looks closer than the rule.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from uuid import UUID, uuid4
+
+from common.functions import FUNCTIONS
+from tests.support.world import World
+
+NOBODYS: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+PUBLIC: Final = {
+    *(f"{function}_{probe}" for function in FUNCTIONS for probe in ("livez", "readyz")),
+    "live",
+    "ready",
+    "jwks",
+    "register",
+    "verify_email",
+    "resend_verification",
+    "login",
+    "token",
+    "refresh",
+    "forgot_password",
+    "reset_password",
+    "confirm_email",
+    "undo_email",
+    "undo_deletion",
+    "download_export",
+}
+"""Operations for everybody. Without a line here, one that demands nothing is an oversight."""
+
+ANSWERS: Final = {
+    "ready": "unavailable",
+    "verify_email": "invalid_link",
+    "login": "invalid_credentials",
+    "token": "invalid_grant",
+    "refresh": "invalid_refresh_token",
+    "reset_password": "invalid_link",
+    "confirm_email": "invalid_link",
+    "undo_email": "invalid_link",
+    "undo_deletion": "invalid_link",
+    "read_export": "no_export",
+    "download_export": "invalid_link",
+}
+"""How an operation ends for who may call it, where its example does not succeed: nobody's token, for one."""
+
+EXCEPTIONS: Final = {
+    ("read_me", "a disabled account"): "invalid_token",
+    ("change_me", "a disabled account"): "invalid_token",
+}
+"""Cells that are stricter than the rule: these look at the account in any case."""
+
+BODIES: Final[dict[str, Callable[[World], dict[str, Any]]]] = {}
+"""Members in place of an example's, where that serves once only. Addresses of mail are new in any case."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a path parameter names: a row of the caller's own, or one of anybody's that a permission opens.
+
+    `make` gives the name of a new row of an account; `missing` is that of none, and as long.
+    """
+
+    of: Literal["the caller", "anybody"]
+    make: Callable[[World, UUID], object]
+    missing: str = NOBODYS
+
+
+def _session(world: World, owner: UUID) -> object:
+    return world.rows(
+        "insert into sessions (id, user_id, client_address, user_agent, expires_at) "
+        "values (:id, :owner, '198.51.100.1', 'tests', now() + interval '1 day') returning id",
+        id=uuid4(),
+        owner=owner,
+    )[0].id
+
+
+ROWS: Final = {"session_id": Row("the caller", _session)}
+"""By path parameter."""

@@ -1,0 +1,133 @@
+"""Every operation, called by everyone: each cell has an answer, by rule from the operation's description.
+
+`access/callers.py` has the callers and the rules, `access/tables.py` what no rule can tell.
+"""
+
+import httpx
+import pytest
+
+from common.permissions import ADMINISTRATOR
+from tests.contract.access import tables
+from tests.contract.access.callers import COLUMNS, SERVED, Caller, Callers
+from tests.contract.access.demands import ADMINISTRATIVE, BY_ID, Operation
+from tests.contract.access.requests import Call, fitting
+from tests.support.world import World
+
+STRANGER = "a stranger"
+NOT_FOUND = "not_found"
+# RFC 6750, section 3: what would help is told in a header that every client understands.
+CHALLENGED = {"unauthenticated", "invalid_token", "insufficient_scope", "recent_sign_in_required"}
+WITH_ROWS = [operation.id for operation in BY_ID.values() if operation.row]
+
+every_operation = pytest.mark.parametrize("operation_id", BY_ID)
+every_column = pytest.mark.parametrize("column", COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def callers(world: World) -> Callers:
+    # Whoever is taken away or deletes themselves is not the last who could administer.
+    world.account(roles=[ADMINISTRATOR])
+    return Callers(world)
+
+
+def _is_own(operation: Operation) -> bool:
+    return bool(operation.row) and tables.ROWS[operation.row].of == "the caller"
+
+
+def _stated(operation: Operation, column: str) -> str:
+    """The code of the refusal that a cell states, or SERVED."""
+    if column == STRANGER and _is_own(operation):
+        return NOT_FOUND
+    if operation.demand.public:
+        return SERVED
+    rule = COLUMNS[column].rule(operation.demand)
+    return tables.EXCEPTIONS.get((operation.id, column), rule)
+
+
+def _caller(operation: Operation, column: str, callers: Callers) -> Caller | None:
+    # Who is refused changes nothing, and neither does who reads; what is for everybody knows no caller.
+    refused = _stated(operation, column) != SERVED
+    shared = refused or operation.method == "GET" or operation.demand.public
+    kind = "a member with it" if column == STRANGER and _is_own(operation) else column
+    return COLUMNS[kind].make(callers, operation.demand, shared)
+
+
+def _row(operation: Operation, callers: Callers, caller: Caller | None) -> str:
+    """A row for the operation: the caller's own, or that of somebody who may do nothing."""
+    if not operation.row:
+        return ""
+    row = tables.ROWS[operation.row]
+    own = row.of == "the caller" and caller is not None
+    owner = caller.account if own and caller else callers.world.account(roles=[]).id
+    return str(row.make(callers.world, owner))
+
+
+def _check(operation: Operation, code: str, response: httpx.Response) -> None:
+    code = tables.ANSWERS.get(operation.id, SERVED) if code == SERVED else code
+    if code == SERVED:
+        assert response.status_code == operation.success, response.text
+        return
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    assert (response.status_code, response.json()["code"]) == (operation.status(code), code)
+    assert ("www-authenticate" in response.headers) == (code in CHALLENGED)
+
+
+@every_column
+@every_operation
+def test_a_cell_is_answered_as_it_states(
+    operation_id: str, column: str, asgi: httpx.Client, callers: Callers
+) -> None:
+    operation = BY_ID[operation_id]
+    caller = _caller(operation, column, callers)
+    foreign = column == STRANGER and _is_own(operation)
+    row = _row(operation, callers, None if foreign else caller)
+    response = fitting(operation, callers.world).send(asgi, caller, row)
+    _check(operation, _stated(operation, column), response)
+
+
+def _bytes(call: Call, response: httpx.Response, row: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    request_id = response.headers["x-request-id"]
+    headers = [(name, value) for name, value in response.headers.items() if name != "x-request-id"]
+    content = response.content.replace(call.path(row).encode(), b"instance")
+    return response.status_code, headers, content.replace(request_id.encode(), b"request_id")
+
+
+@every_column
+@pytest.mark.parametrize("operation_id", WITH_ROWS)
+def test_a_row_that_is_not_the_callers_is_as_if_it_did_not_exist(
+    operation_id: str, column: str, asgi: httpx.Client, callers: Callers
+) -> None:
+    operation = BY_ID[operation_id]
+    code = _stated(operation, column)
+    if not _is_own(operation) and code == SERVED:
+        return  # a permission opens it
+    caller = COLUMNS[column].make(callers, operation.demand, True)
+    call = fitting(operation, callers.world)
+    row, missing = _row(operation, callers, None), tables.ROWS[operation.row].missing
+    theirs, nobodys = call.send(asgi, caller, row), call.send(asgi, caller, missing)
+    assert len(row) == len(missing)
+    assert _bytes(call, theirs, row) == _bytes(call, nobodys, missing)
+    _check(operation, NOT_FOUND if code == SERVED else code, theirs)
+
+
+@every_operation
+def test_an_operation_for_everybody_is_one_on_purpose(operation_id: str) -> None:
+    assert BY_ID[operation_id].demand.public == (operation_id in tables.PUBLIC)
+
+
+@every_operation
+def test_a_path_parameter_names_a_row_that_the_tests_can_make(operation_id: str) -> None:
+    assert BY_ID[operation_id].row in {"", *tables.ROWS}
+
+
+@every_operation
+def test_what_administers_counts_a_lost_role_at_once(operation_id: str) -> None:
+    demand = BY_ID[operation_id].demand
+    assert demand.sign_in != "any" or not demand.scopes & ADMINISTRATIVE
+
+
+def test_every_line_of_the_tables_is_of_an_operation() -> None:
+    named = {operation_id for operation_id, _ in tables.EXCEPTIONS}
+    assert tables.PUBLIC | tables.ANSWERS.keys() | tables.BODIES.keys() | named <= BY_ID.keys()
+    assert {column for _, column in tables.EXCEPTIONS} <= COLUMNS.keys()
+    assert tables.ROWS.keys() == {BY_ID[operation_id].row for operation_id in WITH_ROWS}

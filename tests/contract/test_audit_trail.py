@@ -1,0 +1,48 @@
+"""What changes something leaves an entry in the audit log: who, on whom, from where, with what result."""
+
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.contract.document import OPERATIONS
+from tests.parity import test_parity
+from tests.support.jobs import run_jobs
+from tests.support.transports import PEER
+from tests.support.world import World
+
+WITHOUT: Final = {
+    "refresh": "goes on with a session whose opening is an entry",
+    "resend_verification": "mails a link; its use is an entry",
+}
+READS: Final = {"export_audit": "reads what is worth knowing to have been read"}
+BY_ID: Final = {operation["operationId"]: name for name, operation in OPERATIONS.items()}
+CHANGING: Final = [
+    operation for operation in test_parity.OPERATIONS if not BY_ID[operation].startswith("GET ")
+] + list(READS)
+
+
+def _entries(world: World, request_id: str) -> list[Any]:
+    return world.rows("select * from audit_log where request_id = :id", id=request_id)
+
+
+@pytest.mark.parametrize("operation", CHANGING)
+def test_a_change_leaves_an_entry_that_tells_all(operation: str, asgi: httpx.Client, world: World) -> None:
+    response = test_parity.OPERATIONS[operation][0](asgi, world)
+    assert response.is_success, response.text
+    entries = _entries(world, response.headers["x-request-id"])
+    if not entries:
+        for function in ("auth", "users"):
+            run_jobs(function)
+        entries = _entries(world, response.headers["x-request-id"])
+    assert bool(entries) != (operation in WITHOUT)
+    signed_in = "security" in OPERATIONS[BY_ID[operation]]
+    for entry in entries:
+        assert entry.client_address == PEER
+        assert entry.user_agent.startswith("python-httpx")
+        assert entry.outcome == "success"
+        assert not signed_in or (entry.actor_id and (entry.session_id or entry.api_key_id))
+
+
+def test_every_exception_is_an_operation() -> None:
+    assert WITHOUT.keys() | READS.keys() <= BY_ID.keys()

@@ -1,0 +1,123 @@
+"""An invitation accepted: who gets the account, and what a link is worth afterwards."""
+
+import httpx
+import pytest
+
+from functions.auth.passwords import get_passwords
+from tests.support.world import PASSWORD, Mail, World
+
+
+def invited(api: httpx.Client, world: World, **body: object) -> Mail:
+    admin = world.person(roles=["admin"])
+    email = world.address()
+    answer = api.post("/v1/users", json={"email": email, "name": "Ada"} | body, headers=admin.headers)
+    assert answer.status_code == 201
+    return world.mails(email)[0]
+
+
+def accept(api: httpx.Client, link: str, /, **body: object) -> httpx.Response:
+    given = {"token": link, "password": PASSWORD} | body
+    return api.post("/v1/auth/invitations/accept", json=given)
+
+
+def test_who_accepts_signs_in_with_what_the_invitation_gave(asgi: httpx.Client, world: World) -> None:
+    mail = invited(asgi, world, roles=["admin"])
+    assert accept(asgi, mail.token).status_code == 200
+    tokens = asgi.post("/v1/auth/login", json={"email": mail.to, "password": PASSWORD}).json()
+    assert "users:write" in tokens["scope"].split()
+    me = asgi.get("/v1/users/me", headers={"Authorization": f"Bearer {tokens['access_token']}"}).json()
+    assert (me["name"], me["email_verified"], me["roles"]) == ("Ada", True, ["admin"])
+    entries = world.audit(me["id"])
+    assert ("invitation.accepted", "success") in entries
+
+
+def test_who_accepts_may_say_their_name(asgi: httpx.Client, world: World) -> None:
+    mail = invited(asgi, world)
+    assert accept(asgi, mail.token, name="Augusta").status_code == 200
+    assert world.scalar("select name from users where email = :email", email=mail.to) == "Augusta"
+
+
+def test_a_link_works_once(asgi: httpx.Client, world: World) -> None:
+    mail = invited(asgi, world)
+    assert accept(asgi, mail.token).status_code == 200
+    again = accept(asgi, mail.token, password="another password")
+    assert (again.status_code, again.json()["code"]) == (400, "invalid_link")
+    assert asgi.post("/v1/auth/login", json={"email": mail.to, "password": PASSWORD}).status_code == 200
+
+
+def test_a_link_that_does_not_work_costs_no_hash(
+    asgi: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    passwords = get_passwords()
+    hash_one = passwords._hash
+
+    def count_and_hash(password: str) -> str:
+        hashed.append(password)
+        return hash_one(password)
+
+    monkeypatch.setattr(passwords, "_hash", count_and_hash)
+    mail = invited(asgi, world)
+    world.run("update one_time_tokens set expires_at = now() where purpose = 'invitation'")
+    for token in (mail.token, "unknown", "x" * 128, "\x00"):
+        refused = accept(asgi, token)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_link")
+    assert hashed == []
+
+
+def test_a_link_of_another_kind_accepts_nothing(asgi: httpx.Client, world: World) -> None:
+    email = world.address()
+    asgi.post("/v1/auth/register", json={"email": email, "password": PASSWORD})
+    token = world.mails(email)[0].token
+    assert accept(asgi, token).json()["code"] == "invalid_link"
+
+
+def test_all_other_links_to_an_accepted_account_are_void(asgi: httpx.Client, world: World) -> None:
+    mail = invited(asgi, world)
+    asgi.post("/v1/auth/register", json={"email": mail.to, "password": "password of a stranger"})
+    stranger = world.mails(mail.to)[-1]
+    assert stranger.template == "verify_email"
+    assert accept(asgi, mail.token).status_code == 200
+    assert asgi.post("/v1/auth/verify-email", json={"token": stranger.token}).status_code == 400
+    live = """
+        select count(*) from one_time_tokens join users on users.id = user_id
+        where users.email = :email and spent_at is null
+    """
+    assert world.scalar(live, email=mail.to) == 0
+
+
+def test_an_address_that_was_verified_otherwise_has_no_invitation_left(
+    asgi: httpx.Client, world: World
+) -> None:
+    mail = invited(asgi, world)
+    asgi.post("/v1/auth/register", json={"email": mail.to, "password": PASSWORD})
+    verification = world.mails(mail.to)[-1]
+    assert asgi.post("/v1/auth/verify-email", json={"token": verification.token}).status_code == 200
+    assert accept(asgi, mail.token, password="another password").json()["code"] == "invalid_link"
+    assert asgi.post("/v1/auth/login", json={"email": mail.to, "password": PASSWORD}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"password": "short"},
+        {"password": "x" * 1025},
+        {"name": "two\nlines"},
+        {"token": ""},
+        {"token": "x" * 129},
+        {"roles": ["admin"]},
+        {"email": "eve@lambkin.example"},
+    ],
+)
+def test_what_is_no_acceptance_is_refused_and_spends_nothing(
+    asgi: httpx.Client, world: World, body: dict[str, object]
+) -> None:
+    mail = invited(asgi, world)
+    assert accept(asgi, mail.token, **body).status_code == 422
+    assert accept(asgi, mail.token).status_code == 200
+
+
+@pytest.mark.usefixtures("limits_on")
+def test_links_cannot_be_guessed_without_end(asgi: httpx.Client, world: World) -> None:
+    answers = [accept(asgi, f"guess-{number}").status_code for number in range(61)]
+    assert answers == [400] * 60 + [429]
