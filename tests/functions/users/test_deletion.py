@@ -336,3 +336,36 @@ def test_the_last_administrator_is_deleted_by_nobody(asgi: httpx.Client, world: 
 def test_undoing_is_limited(asgi: httpx.Client, limits_on: None) -> None:
     answers = Counter(undo(asgi, "unknown").status_code for _ in range(65))
     assert answers == {400: 60, 429: 5}
+
+
+def restore(api: httpx.Client, by: Person, user_id: UUID) -> httpx.Response:
+    headers = by.headers | {"If-Match": "*"}
+    return api.patch(f"/v1/users/{user_id}", json={"state": "active"}, headers=headers)
+
+
+def test_an_administrator_takes_a_deletion_back(
+    asgi: httpx.Client, world: World, administrator: Person
+) -> None:
+    person = world.person()
+    delete(asgi, administrator, person.id)
+    answer = restore(asgi, administrator, person.id)
+    assert (answer.status_code, answer.json()["state"], answer.json()["erase_at"]) == (200, "active", None)
+    due_now(world, person.id)
+    assert run_due(world, person.id) == ["done"]
+    assert login(asgi, person) == 200
+
+
+def test_of_an_administrator_who_takes_it_back_and_the_erasure_one_wins_whole(
+    asgi: httpx.Client, world: World, administrator: Person
+) -> None:
+    for _ in range(8):
+        person = world.person()
+        delete_me(asgi, person)
+        world.run("update users set erase_at = now() where id = :id", id=person.id)
+        with ThreadPoolExecutor(2) as pool:
+            erasing = pool.submit(begin, person)
+            restoring = pool.submit(restore, asgi, administrator, person.id)
+            outcome = (erasing.result(), restoring.result().status_code)
+        assert outcome in ((True, 409), (False, 200))
+        run_due(world, person.id)
+        assert state(world, person.id) == ("deleted" if outcome[0] else "active")
