@@ -1,7 +1,9 @@
 """The tasks of `auth`: a Lambda takes `handler`, a container runs this module."""
 
+from common import personal_data
 from common.jobs import JobContext, Tasks
 from functions.auth import email_change, recovery, registration, sessions
+from functions.auth import personal_data as own
 
 tasks = Tasks("auth")
 
@@ -34,6 +36,18 @@ def resend_verification(job: JobContext) -> None:
 def start_email_change(job: JobContext) -> None:
     """Mail the link that confirms another address, or a notice to whoever has it."""
     email_change.start_email_change(job)
+
+
+@tasks.task("export_person")
+def export_person(job: JobContext) -> None:
+    """Write what `auth` knows of a person into their export."""
+    personal_data.export_person(job, own.collect)
+
+
+@tasks.task("erase_person")
+def erase_person(job: JobContext) -> None:
+    """Erase what `auth` knows of a person."""
+    personal_data.erase_person(job, own.erase)
 
 
 handler = tasks.handler

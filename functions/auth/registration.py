@@ -1,7 +1,7 @@
 """Registration and the verification of an address, telling nobody who exists."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,9 @@ from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
 from functions.auth.asking import ask, take_origin
 from functions.auth.repository import credentials
+
+# Nobody gets a password into an account that is being erased: its erasure would leave it there.
+_GOING: Final = ("deleting", "deleted")
 
 
 def ask_for_account(session: Session, email: str, name: str, password_hash: str) -> None:
@@ -38,7 +41,7 @@ def register(session: Session, email: str, name: str, password_hash: str) -> Non
     created = accounts.create_account(session, email, name=name)
     # Held, so that no link is made for an account that is being verified at this moment.
     account = created or accounts.find_account(session, email, hold=True)
-    if account is None or account.email_verified_at is not None:
+    if account is None or account.email_verified_at is not None or account.state in _GOING:
         _notify_owner(session, account, email)
         return
     if created is not None:
@@ -73,7 +76,7 @@ def verify_email(session: Session, token: str) -> None:
     """Mark the address of the link's account as verified. Raises InvalidLink."""
     user_id = one_time_tokens.spend(session, token, "verify_email").user_id
     account = accounts.hold_account(session, user_id)
-    if account is None or account.email_verified_at is not None:
+    if account is None or account.email_verified_at is not None or account.state in _GOING:
         raise InvalidLink
     one_time_tokens.void(session, user_id, "verify_email")
     registration = credentials.take_pending_registration(session, one_time_tokens.token_digest(token))

@@ -103,6 +103,8 @@ def _enable(session: Session, account: User) -> dict[str, Any]:
     if account.state not in ("disabled", "deleting"):
         raise WrongState("Only its own person can accept the invitation, which makes the account active.")
     if account.state == "deleting":
+        if account.erase_at is None:
+            raise WrongState("The erasure of this account has begun: there is no way back.")
         one_time_tokens.void(session, account.id, "undo_deletion")
     audit.record(session, _ENABLED, subject_id=account.id, before=account.state)
     return {"state": "active", "disabled_reason": None, "erase_at": None}
@@ -183,6 +185,7 @@ def describe(account: User | AnyRow) -> AccountRead:
         state=account.state,
         disabled_reason=account.disabled_reason,
         password_reset_required=account.password_reset_required,
+        erase_at=account.erase_at,
         created_at=account.created_at,
         updated_at=account.updated_at,
     )

@@ -4,7 +4,7 @@ from functions.users.endpoints import router
 
 app = create_app(
     "users",
-    summary="Profiles; administration of accounts and roles.",
+    summary="Profiles, exports, deletion; administration of accounts and roles.",
     router=router,
     settings=["DATABASE_URL", "SERVER_SECRET"],
     probes=[database_probe("users")],

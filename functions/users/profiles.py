@@ -59,11 +59,3 @@ def change_own_profile(
         raise PreconditionFailed
     audit.record(session, "account.changed", subject_id=user.user_id, fields=sorted(changes))
     return _read(changed)
-
-
-def delete_own_account(session: Session, user: Principal) -> None:
-    """Delete the caller's account with its sessions and its password; the audit log keeps its id."""
-    _own(session.connection(), user)
-    accounts.keep_an_administrator(session, user.user_id)
-    if accounts.delete_account(session, user.user_id):
-        audit.record(session, "account.deleted", subject_id=user.user_id)

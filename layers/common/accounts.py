@@ -97,6 +97,36 @@ def delete_account(session: DatabaseSession, user_id: UUID) -> bool:
     return session.scalar(delete(User).where(User.id == user_id).returning(User.id)) is not None
 
 
+def delete_later(session: DatabaseSession, user_id: UUID, grace: timedelta) -> User | None:
+    """Mark an account as to be erased in `grace` from now; None where it is gone."""
+    return change_account(session, user_id, {"state": "deleting", "erase_at": func.now() + grace})
+
+
+def leave_tombstone(session: DatabaseSession, user_id: UUID) -> None:
+    """Empty an account of the person; its row stays, so that its id elsewhere means nobody for ever.
+
+    The address can be registered again. The domain is one that no mail can go to (RFC 6761).
+    """
+    nothing: dict[str, Any] = {
+        "email": f"{user_id}@deleted.invalid",
+        "name": "",
+        "locale": "en",
+        "roles": [],
+        "state": "deleted",
+        "disabled_reason": None,
+        "password_reset_required": False,
+        "erase_at": None,
+        "email_verified_at": None,
+    }
+    change_account(session, user_id, nothing)
+
+
+def delete_sessions(session: DatabaseSession, user_id: UUID) -> int:
+    """Delete the sessions of an account, live or not, with their refresh tokens; how many."""
+    deleted = delete(Session).where(Session.user_id == user_id).returning(Session.id)
+    return len(session.execute(deleted).all())
+
+
 def knows_user_agent(session: DatabaseSession, user_id: UUID) -> bool | None:
     """Whether this account has signed in with the user agent of this request; None where it never has."""
     agent = current_context().user_agent.replace("\x00", "")

@@ -7,23 +7,27 @@ from typing import Any, Final
 from common.settings import get_settings
 
 _EMULATOR_REGION: Final = "us-east-1"
-_clients: dict[tuple[str, str | None, float], Any] = {}
+_clients: dict[tuple[str, str | None, str | None, float], Any] = {}
 _lock = threading.Lock()
 
 
-def aws_client(service: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - boto3's clients have no types
+def aws_client(service: str, *, timeout_seconds: float, reached_at: str | None = None) -> Any:  # noqa: ANN401 - boto3's clients have no types
     """The client of `service` at AWS_ENDPOINT_URL, or at AWS.
 
     `timeout_seconds` bounds the connect and each read. It never repeats a call: who uses it does, or a job.
+    `reached_at` is another address of the same service: what is presigned for clients names theirs.
     """
-    key = (service, get_settings().aws_endpoint, timeout_seconds)
+    endpoint = get_settings().aws_endpoint
+    key = (service, endpoint, reached_at, timeout_seconds)
     with _lock:
         if key not in _clients:
-            _clients[key] = _make_client(*key)
+            _clients[key] = _make_client(
+                service, reached_at or endpoint, timeout_seconds, _stand_ins(endpoint)
+            )
         return _clients[key]
 
 
-def _make_client(service: str, endpoint: str | None, timeout_seconds: float) -> Any:  # noqa: ANN401 - as above
+def _make_client(service: str, endpoint: str | None, timeout_seconds: float, given: dict[str, str]) -> Any:  # noqa: ANN401 - as above
     from boto3.session import Session
     from botocore.config import Config
 
@@ -31,9 +35,11 @@ def _make_client(service: str, endpoint: str | None, timeout_seconds: float) -> 
         connect_timeout=timeout_seconds,
         read_timeout=timeout_seconds,
         retries={"total_max_attempts": 1, "mode": "standard"},
+        # Left to itself, boto3 presigns for S3 with the version before, which newer regions refuse.
+        signature_version="s3v4" if service == "s3" else None,
     )
     # A session of its own: boto3's default one must not be used by several threads.
-    return Session().client(service, endpoint_url=endpoint, config=config, **_stand_ins(endpoint))
+    return Session().client(service, endpoint_url=endpoint, config=config, **given)
 
 
 def _stand_ins(endpoint: str | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from common.database import AnyRow
@@ -92,3 +92,21 @@ def void(session: Session, user_id: UUID, *purposes: Purpose) -> int:
         statement = statement.where(OneTimeToken.purpose.in_(purposes))
     voided = statement.values(spent_at=func.now()).returning(OneTimeToken.digest)
     return len(session.execute(voided).all())
+
+
+def addresses(session: Session, user_id: UUID, purpose: Purpose) -> set[str]:
+    """The addresses that the live links of a kind to this account are about."""
+    statement = select(OneTimeToken.email).where(
+        OneTimeToken.user_id == user_id,
+        OneTimeToken.purpose == purpose,
+        OneTimeToken.spent_at.is_(None),
+        OneTimeToken.expires_at > func.now(),
+        OneTimeToken.email.is_not(None),
+    )
+    return {str(email) for email in session.scalars(statement)}
+
+
+def delete_all(session: Session, user_id: UUID) -> int:
+    """Delete the links to this account, live or not; how many."""
+    deleted = delete(OneTimeToken).where(OneTimeToken.user_id == user_id).returning(OneTimeToken.digest)
+    return len(session.execute(deleted).all())

@@ -16,6 +16,8 @@ PROBLEM = "application/problem+json"
 # Any length will do: it is compared with the ETag and then forgotten.
 ONLY_COMPARED = {"If-None-Match"}
 WITHOUT_A_DATABASE = ("/livez", "/live", "/oauth-authorization-server")
+SEE_OTHER = "303"
+WITHOUT_CONTENT = {"204", SEE_OTHER}
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # A noun, hyphenated where it is two words; a parameter; or a name that a standard gives (RFC 8615, JWKS).
 SEGMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*|\{[a-z0-9]+(_[a-z0-9]+)*\}|\.well-known|jwks\.json")
@@ -28,7 +30,11 @@ def _contents(described: Json) -> list[Json]:
 
 
 def _success(operation: Json) -> dict[str, Json]:
-    return {status: each for status, each in operation["responses"].items() if status.startswith("2")}
+    return {
+        status: each
+        for status, each in operation["responses"].items()
+        if status.startswith("2") or status == SEE_OTHER
+    }
 
 
 def _refusals(operation: Json) -> dict[str, Json]:
@@ -90,7 +96,7 @@ def test_a_success_is_described_once_with_an_example_that_fits(name: str) -> Non
     successes = _success(OPERATIONS[name])
     assert len(successes) == 1
     for status, answer in successes.items():
-        assert bool(answer.get("content")) == (status != "204")
+        assert bool(answer.get("content")) == (status not in WITHOUT_CONTENT)
         for content in _contents(answer):
             assert errors(example(content), content["schema"]) == []
 

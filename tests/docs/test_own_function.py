@@ -15,6 +15,7 @@ from tests.docs.readme import Block, applied, blocks, section
 
 BLOCKS = blocks(section("A function of your own"))
 COPIED = (
+    "docs",
     "functions",
     "layers",
     "infra",
@@ -36,6 +37,7 @@ TESTS = (
     "tests/structure/test_rooms.py",
     "tests/structure/test_writers.py",
     "tests/structure/test_creations.py",
+    "tests/structure/test_personal_data.py",
     "tests/migrations/test_ownership.py",
     "tests/migrations/test_runner.py",
 )

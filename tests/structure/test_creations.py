@@ -17,6 +17,7 @@ NOT_REPEATABLE = {
     "POST /v1/auth/email/confirm": "creates nothing: its token works once",
     "POST /v1/auth/email/undo": "creates nothing: its token works once",
     "POST /v1/auth/reauthenticate": "creates nothing: the same again is the same",
+    "POST /v1/users/undo-deletion": "creates nothing: its token works once",
     "POST /v1/auth/logout": "creates nothing: a session ends once",
     "POST /v1/users/{user_id}/sign-out": "creates nothing: a session ends once",
     "POST /v1/auth/invitations/accept": "creates nothing: its token works once",

@@ -1,5 +1,14 @@
 from common.routing import combine
-from functions.users.endpoints import administration, audit, bulk_invitations, invitations, me, roles
+from functions.users.endpoints import (
+    administration,
+    audit,
+    bulk_invitations,
+    deletion,
+    exports,
+    invitations,
+    me,
+    roles,
+)
 
 router = combine(
     me.router,
@@ -8,4 +17,6 @@ router = combine(
     administration.router,
     invitations.router,
     bulk_invitations.router,
+    deletion.router,
+    exports.router,
 )

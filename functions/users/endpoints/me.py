@@ -1,7 +1,6 @@
 from typing import Annotated
 
-from common.access import Principal, RecentUser, requires
-from common.accounts import LastAdministrator
+from common.access import Principal, requires
 from common.conditional import CONDITIONAL_GET, IfMatch
 from common.database import Db, Reading
 from common.errors import PreconditionFailed, PreconditionRequired, problems
@@ -36,15 +35,3 @@ def read_me(user: Reader, db: Reading) -> UserRead:
 def change_me(body: UserChange, user: Writer, db: Db, if_match: IfMatch = None) -> UserRead:
     """Change what you name in the body. `If-Match` says which version you read, so that no change is lost."""
     return profiles.change_own_profile(db, user, body, if_match)
-
-
-@router.delete(
-    "/me",
-    status_code=204,
-    operation_id="delete_me",
-    summary="Delete your account",
-    responses=problems(LastAdministrator),
-)
-def delete_me(user: RecentUser, db: Db) -> None:
-    """Delete your account with all its sessions. This cannot be undone."""
-    profiles.delete_own_account(db, user)

@@ -38,6 +38,7 @@ _ADMINISTERED: Final = select(
     User.state,
     User.disabled_reason,
     User.password_reset_required,
+    User.erase_at,
     User.created_at,
     User.updated_at,
     User.version,

@@ -43,6 +43,10 @@ class AccountRead(ResponseModel):
     )
     disabled_reason: str | None = Field(description="Why, where it is `disabled`.", examples=["Left us."])
     password_reset_required: bool = Field(description="It signs in again only with a new password.")
+    erase_at: datetime | None = Field(
+        description="Until when a deletion can be undone; null while it is `deleting`: it is being erased.",
+        examples=[None],
+    )
     created_at: datetime
     updated_at: datetime
 

@@ -12,10 +12,9 @@ from uuid import UUID
 from common import metrics
 from common.context import RequestContext, enter_context
 from common.database.transactions import get_database
-from common.encryption import DecryptionFailed
 from common.jobs.claims import Claim, bury, postpone
 from common.jobs.job_context import JobContext
-from common.jobs.outcomes import LeaseLost, Outcome, Permanent, RetryLater, describe_error
+from common.jobs.outcomes import LeaseLost, Outcome, RetryLater, describe_error
 from common.logs import get_logger, trace
 
 log = get_logger(__name__)
@@ -89,7 +88,7 @@ def _settle(job: JobContext, error: Exception | None) -> Outcome:
         return Outcome.LOST
     held, told = job.held, describe_error(error, job.secret)
     database = get_database(held.function)
-    if isinstance(error, Permanent | DecryptionFailed) or held.attempt >= held.max_attempts:
+    if job.is_lost_to(error):
         written = database.transaction(lambda session: bury(session, held, told))
         return Outcome.DEAD if written else Outcome.LOST
     wait = timedelta(seconds=error.seconds) if isinstance(error, RetryLater) else backoff(held.attempt)

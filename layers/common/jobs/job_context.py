@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from common.database.transactions import get_database
-from common.encryption import decrypt
+from common.encryption import DecryptionFailed, decrypt
 from common.errors import AppError
 from common.jobs.claims import Claim, extend, finish
 from common.jobs.outbox import secret_context
-from common.jobs.outcomes import LeaseLost
+from common.jobs.outcomes import LeaseLost, Permanent
 
 
 class JobContext:
@@ -47,6 +47,13 @@ class JobContext:
     def request_id(self) -> str:
         """The id of the request that enqueued the job."""
         return self.held.request_id
+
+    def is_lost_to(self, error: Exception) -> bool:
+        """Whether the job is dead when its attempt ends with `error`."""
+        if isinstance(error, LeaseLost):
+            return False
+        permanent = isinstance(error, Permanent | DecryptionFailed)
+        return permanent or self.held.attempt >= self.held.max_attempts
 
     def open_secret(self) -> None:
         """Decrypt the secret. Raises DecryptionFailed."""

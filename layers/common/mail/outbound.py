@@ -23,6 +23,11 @@ TEMPLATES: Final[dict[str, frozenset[str]]] = {
     "email_in_use": frozenset({"name", "sign_in_link"}),
     "email_changed": frozenset({"name", "link", "days"}),
     "invitation": frozenset({"name", "link", "days"}),
+    "deletion_requested": frozenset({"name", "link", "until"}),
+    "deletion_by_administrator": frozenset({"name", "until"}),
+    "account_erased": frozenset({"name", "home_link"}),
+    "export_ready": frozenset({"name", "link", "days"}),
+    "export_failed": frozenset({"name", "home_link"}),
 }
 """The templates, and the values that each must be given. What ends with `link` is an http(s) URL."""
 

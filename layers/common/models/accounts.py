@@ -20,7 +20,7 @@ class User(Base):
 
     An account is `invited` until the invitation is accepted, `deleting` while its deletion can be undone
     (until `erase_at`), and `deleted` when nothing of the person is left in it. Only an `active` one can
-    sign in.
+    sign in. One that is `deleting` without an `erase_at` is being erased: there is no way back.
     """
 
     __tablename__ = "users"

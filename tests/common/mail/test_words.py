@@ -16,6 +16,7 @@ from common.mail.rendering import TEMPLATE_FOLDER, Rendered, environment, greeta
 from common.mail.transports import MailRefused
 
 LINK = "https://lambkin.example/verify?token=t0ken&next=%2Fhome"
+UNTIL = "06 December 2026, 08:15 UTC"
 VALUES: dict[str, dict[str, Any]] = {
     "verify_email": {"name": "Ada", "link": LINK, "hours": 24},
     "account_exists": {"name": "Ada", "sign_in_link": LINK},
@@ -33,6 +34,11 @@ VALUES: dict[str, dict[str, Any]] = {
     "email_in_use": {"name": "Ada", "sign_in_link": LINK},
     "email_changed": {"name": "Ada", "link": LINK, "days": 7},
     "invitation": {"name": "Ada", "link": LINK, "days": 7},
+    "deletion_requested": {"name": "Ada", "link": LINK, "until": UNTIL},
+    "deletion_by_administrator": {"name": "Ada", "until": UNTIL},
+    "account_erased": {"name": "Ada", "home_link": LINK},
+    "export_ready": {"name": "Ada", "link": LINK, "days": 7},
+    "export_failed": {"name": "Ada", "home_link": LINK},
 }
 OPTIONAL = {"account_exists": {"reset_link"}}
 
@@ -62,8 +68,9 @@ def test_every_template_has_both_parts_and_values_of_its_own() -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_both_parts_say_the_link_and_who_sends(template: str) -> None:
     rendered = render(template, VALUES[template], "Lambkin")
-    assert LINK in rendered.text
-    assert LINK in Links(rendered.html).found
+    if any(name.endswith("link") for name in TEMPLATES[template]):
+        assert LINK in rendered.text
+        assert LINK in Links(rendered.html).found
     assert "Lambkin" in rendered.subject + rendered.html
     assert "Hello Ada," in rendered.text
     assert "Hello Ada," in rendered.html

@@ -28,6 +28,8 @@ PUBLIC: Final = {
     "reset_password",
     "confirm_email",
     "undo_email",
+    "undo_deletion",
+    "download_export",
 }
 """Operations for everybody. Without a line here, one that demands nothing is an oversight."""
 
@@ -40,6 +42,9 @@ ANSWERS: Final = {
     "reset_password": "invalid_link",
     "confirm_email": "invalid_link",
     "undo_email": "invalid_link",
+    "undo_deletion": "invalid_link",
+    "read_export": "no_export",
+    "download_export": "invalid_link",
 }
 """How an operation ends for who may call it, where its example does not succeed: nobody's token, for one."""
 

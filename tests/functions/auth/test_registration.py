@@ -141,3 +141,13 @@ def test_a_name_is_one_line_of_text(asgi: httpx.Client, world: World, name: str)
     body = json.dumps({"email": world.address(), "password": PASSWORD, "name": name})
     headers = {"Content-Type": "application/json"}
     assert asgi.post("/v1/auth/register", content=body, headers=headers).status_code == 422
+
+
+def test_nobody_gets_into_an_account_that_is_being_erased(asgi: httpx.Client, world: World) -> None:
+    user = world.account(verified=False)
+    register(asgi, user.email)
+    token = world.mails(user.email)[-1].token
+    world.run("update users set state = 'deleting' where id = :id", id=user.id)
+    assert verify(asgi, token).json()["code"] == "invalid_link"
+    register(asgi, user.email)
+    assert [mail.template for mail in world.mails(user.email)] == ["verify_email", "account_exists"]

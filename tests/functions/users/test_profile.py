@@ -62,16 +62,6 @@ def test_what_may_not_be_changed_is_refused(asgi: httpx.Client, world: World, bo
     assert asgi.patch("/v1/users/me", json=body, headers=headers).status_code == 422
 
 
-def test_deleting_an_account_ends_all_that_hangs_on_it(asgi: httpx.Client, world: World) -> None:
-    person = world.person()
-    assert asgi.delete("/v1/users/me", headers=person.headers).status_code == 204
-    assert asgi.get("/v1/users/me", headers=person.headers).status_code == 401
-    assert asgi.post("/v1/auth/refresh", json={"refresh_token": person.refresh_token}).status_code == 401
-    for table, column in (("users", "id"), ("sessions", "user_id"), ("passwords", "user_id")):
-        assert world.scalar(f"select count(*) from {table} where {column} = :id", id=person.id) == 0
-    assert ("account.deleted", "success") in world.audit(person.id)
-
-
 def test_reading_a_profile_takes_one_statement(
     asgi: httpx.Client, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

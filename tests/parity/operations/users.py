@@ -23,16 +23,7 @@ def _change_me_blindly(api: httpx.Client, world: World) -> httpx.Response:
     return api.patch("/v1/users/me", json={"name": "Ada"}, headers=world.person().headers)
 
 
-def _delete_me(api: httpx.Client, world: World) -> httpx.Response:
-    return api.delete("/v1/users/me", headers=world.person().headers)
-
-
-def _delete_me_as_nobody(api: httpx.Client, _: World) -> httpx.Response:
-    return api.delete("/v1/users/me")
-
-
 OPERATIONS: Final[dict[str, Operation]] = {
     "read_me": (_read_me, 200, _read_me_as_nobody, 401, "invalid_token"),
     "change_me": (_change_me, 200, _change_me_blindly, 428, "precondition_required"),
-    "delete_me": (_delete_me, 204, _delete_me_as_nobody, 401, "unauthenticated"),
 }
