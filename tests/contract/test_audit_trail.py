@@ -13,6 +13,7 @@ from tests.support.world import World
 
 WITHOUT: Final = {
     "refresh": "goes on with a session whose opening is an entry",
+    "introspect_token": "changes nothing: it looks at a token",
     "resend_verification": "mails a link; its use is an entry",
 }
 READS: Final = {"export_audit": "reads what is worth knowing to have been read"}

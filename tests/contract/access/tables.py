@@ -18,6 +18,8 @@ PUBLIC: Final = {
     "live",
     "ready",
     "jwks",
+    "oauth_metadata",
+    "revoke_token",
     "register",
     "verify_email",
     "resend_verification",
