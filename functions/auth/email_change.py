@@ -94,7 +94,7 @@ def _announce(session: Session, user_id: UUID, old: str, name: str) -> None:
 
 
 def undo(session: Session, token: str) -> None:
-    """Give the old address back; all sessions and API keys end, and only a new password, by mail, opens the account.
+    """Give the old address back; all sessions and API keys end, and only a new password opens the account.
 
     Raises InvalidLink, AddressTaken.
     """
