@@ -3,10 +3,13 @@
 `access/callers.py` has the callers and the rules, `access/tables.py` what no rule can tell.
 """
 
+from importlib import import_module
+
 import httpx
 import pytest
 
-from common.permissions import ADMINISTRATOR
+from common.functions import FUNCTIONS
+from common.permissions import ADMINISTRATOR, MEMBER
 from tests.contract.access import tables
 from tests.contract.access.callers import COLUMNS, SERVED, Caller, Callers
 from tests.contract.access.demands import ADMINISTRATIVE, BY_ID, Operation
@@ -18,6 +21,12 @@ NOT_FOUND = "not_found"
 # RFC 6750, section 3: what would help is told in a header that every client understands.
 CHALLENGED = {"unauthenticated", "invalid_token", "insufficient_scope", "recent_sign_in_required"}
 WITH_ROWS = [operation.id for operation in BY_ID.values() if operation.row]
+# What shows a person what is theirs: no permission of an administrator opens it.
+OF_ONES_OWN = [
+    operation.id
+    for operation in BY_ID.values()
+    if operation.method == "GET" and not operation.demand.public and operation.demand.scopes <= MEMBER
+]
 
 every_operation = pytest.mark.parametrize("operation_id", BY_ID)
 every_column = pytest.mark.parametrize("column", COLUMNS)
@@ -106,6 +115,26 @@ def test_a_row_that_is_not_the_callers_is_as_if_it_did_not_exist(
     assert len(row) == len(missing)
     assert _bytes(call, theirs, row) == _bytes(call, nobodys, missing)
     _check(operation, NOT_FOUND if code == SERVED else code, theirs)
+
+
+@pytest.mark.parametrize("operation_id", OF_ONES_OWN)
+def test_what_is_ones_own_shows_nothing_of_another_account(
+    operation_id: str, asgi: httpx.Client, callers: Callers
+) -> None:
+    operation = BY_ID[operation_id]
+    world, other = callers.world, callers.world.account()
+    rows = [row.make(world, other.id) for row in tables.ROWS.values() if row.of == "the caller"]
+    caller = callers.person(MEMBER | operation.demand.scopes)
+    response = fitting(operation, world).send(asgi, caller, _row(operation, callers, caller))
+    _check(operation, SERVED, response)
+    assert [each for each in (*rows, other.id, other.email) if str(each) in response.text] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_served_that_is_not_described(function: str) -> None:
+    app = import_module(f"functions.{function}.app").app
+    hidden = {route.path for route in app.routes if not getattr(route, "include_in_schema", False)}
+    assert hidden == {f"/v1/{function}/openapi.json", f"/v1/{function}/metrics"} | tables.HIDDEN[function]
 
 
 @every_operation

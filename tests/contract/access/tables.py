@@ -3,6 +3,7 @@
 It is public, or it has a row, or its example does not succeed by itself, or it looks closer than the rule.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -39,6 +40,13 @@ PUBLIC: Final = {
     "revoke_token",
 }
 """Operations for everybody. Without a line here, one that demands nothing is an oversight."""
+
+HIDDEN: Final = defaultdict(
+    set[str],
+    # Where RFC 8414 has it; `oauth_metadata` is the same within our own paths.
+    auth={"/.well-known/oauth-authorization-server/v1/auth"},
+)
+"""What a function serves besides, that its description does not tell of: for everybody, and of nobody."""
 
 ANSWERS: Final = {
     "ready": "unavailable",
