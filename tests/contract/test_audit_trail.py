@@ -16,7 +16,6 @@ from tests.support.world import World
 # What docs/audit.md says that an entry of each action tells besides.
 DETAILS: Final = {action: set(re.findall(r"`(\w+)`", row["details"])) for action, row in ROWS.items()}
 WITHOUT: Final = {
-    "introspect_token": "changes nothing",
     "refresh": "goes on with a session whose opening is an entry",
     "introspect_token": "changes nothing: it looks at a token",
     "resend_verification": "mails a link; its use is an entry",

@@ -36,8 +36,6 @@ PUBLIC: Final = {
     "undo_deletion",
     "download_export",
     "accept_invitation",
-    "oauth_metadata",
-    "revoke_token",
 }
 """Operations for everybody. Without a line here, one that demands nothing is an oversight."""
 
