@@ -60,4 +60,4 @@ def _delete_key(session: Session, key: str) -> None:
     if user_id is not None:
         after_commit(session, forget_api_keys)
         current_context().api_key_id = key_id
-        audit.record(session, "api_key.revoked", subject_id=user_id, reason=_REASON, api_key_id=str(key_id))
+        audit.record(session, "api_key.deleted", subject_id=user_id, reason=_REASON, key_id=str(key_id))

@@ -108,6 +108,25 @@ def test_nobody_gives_a_role_that_permits_more_than_they_may(asgi: httpx.Client,
     assert invite(asgi, inviter, email, roles=["member", support]).status_code == 201
 
 
+def test_an_invitation_that_would_permit_more_than_who_sends_it_is_in_the_log(
+    asgi: httpx.Client, world: World, admin: Person
+) -> None:
+    inviter = world.person(roles=["member", role(world, "users:write")])
+    invite(asgi, inviter, world.address(), roles=["admin"])
+    path, _ = invited(asgi, world, admin, roles=["admin"])
+    asgi.post(f"{path}/invitation", headers=inviter.headers)
+    asgi.delete(f"{path}/invitation", headers=inviter.headers)
+    entries = world.rows(
+        "select action, outcome, details ->> 'reason' as reason from audit_log "
+        "where actor_id = :id and action <> 'session.opened' order by created_at",
+        id=inviter.id,
+    )
+    assert [tuple(entry) for entry in entries] == [
+        (action, "refused", "insufficient_scope")
+        for action in ("account.invited", "invitation.resent", "invitation.revoked")
+    ]
+
+
 def test_a_role_that_there_is_not_is_named(asgi: httpx.Client, world: World, admin: Person) -> None:
     refused = invite(asgi, admin, world.address(), roles=["member", "no-such-role"])
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_role")
