@@ -69,7 +69,7 @@ def test_an_api_key_is_deleted_and_its_owner_can_see_why(asgi: httpx.Client, wor
     assert asgi.get("/v1/users/me", headers=headers).status_code == 200
     assert revoke(asgi, key).status_code == 200
     assert asgi.get("/v1/users/me", headers=headers).status_code == 401
-    assert world.audit(user.id) == [("api_key.revoked", "success")]
+    assert world.audit(user.id) == [("api_key.deleted", "success")]
 
 
 def test_the_key_before_a_rotation_revokes_while_it_works(asgi: httpx.Client, world: World) -> None:
