@@ -1,12 +1,13 @@
 """RFC 7009: whoever holds a token can have it end."""
 
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from common import accounts, audit, tokens
 from common.access import API_KEY_PREFIX
-from common.api_keys import forget_api_keys, key_digest, public_id
+from common.api_keys import forget_api_key, key_digest, public_id
 from common.context import current_context
 from common.database import in_transaction
 from common.database.transactions import after_commit
@@ -58,6 +59,6 @@ def _delete_key(session: Session, key: str) -> None:
         return
     user_id = presented_tokens.delete_api_key(session, key_id, key_digest(key))
     if user_id is not None:
-        after_commit(session, forget_api_keys)
+        after_commit(session, partial(forget_api_key, key_id))
         current_context().api_key_id = key_id
         audit.record(session, "api_key.deleted", subject_id=user_id, reason=_REASON, key_id=str(key_id))

@@ -35,9 +35,7 @@ class EncryptedColumn:
 
 SIGNING_SECRET: Final = EncryptedColumn("signing-key", "signing_secrets", "ciphertext", ("key_id",))
 JOB_SECRET: Final = EncryptedColumn("job", "jobs", "secret", ("id",))
-EXPORT_PART: Final = EncryptedColumn(
-    "export-part", "export_parts", "content", ("export_id", "function"), batch=5
-)
+EXPORT_PART: Final = EncryptedColumn("export", "export_parts", "content", ("export_id", "function"), batch=5)
 
 ENCRYPTED: Final = (SIGNING_SECRET, JOB_SECRET, EXPORT_PART)
 

@@ -40,7 +40,7 @@ def test_it_names_a_text_column_by_the_primary_key_of_its_table(column: Encrypte
 
 def test_each_column_has_a_context_of_its_own() -> None:
     assert len({column.kind for column in ENCRYPTED}) == len(ENCRYPTED)
-    assert EXPORT_PART.context("e", "auth") == "export-part:e:auth"
+    assert EXPORT_PART.context("e", "auth") == "export:e:auth"
     with pytest.raises(ValueError, match="export_id, function"):
         EXPORT_PART.context("e")
 
