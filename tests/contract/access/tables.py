@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 from common.functions import FUNCTIONS
+from tests.support.api_keys import mint
 from tests.support.world import World
 
 NOBODYS: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -53,8 +54,9 @@ ANSWERS: Final = {
 EXCEPTIONS: Final = {
     ("read_me", "a disabled account"): "invalid_token",
     ("change_me", "a disabled account"): "invalid_token",
+    ("create_api_key", "a member who lost the permission"): "scopes_too_wide",
 }
-"""Cells that are stricter than the rule: these look at the account in any case."""
+"""Cells that are stricter than the rule: these look at the account in any case, or give what it has."""
 
 BODIES: Final[dict[str, Callable[[World], dict[str, Any]]]] = {
     # Nobody gives what they do not have: a member's permissions are what every caller has that may call.
@@ -93,6 +95,7 @@ def _role(world: World, _owner: UUID) -> object:
 
 
 ROWS: Final = {
+    "api_key_id": Row("the caller", lambda world, owner: mint(world, owner).id),
     "session_id": Row("the caller", _session),
     "user_id": Row("anybody", lambda _, owner: owner),
     "name": Row("anybody", _role, missing="no-such-role-here"),
