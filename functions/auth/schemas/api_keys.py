@@ -4,7 +4,7 @@ from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from common.permissions import PERMISSIONS
@@ -123,6 +123,12 @@ class ApiKeyCreate(RequestModel):
 
 class ApiKeyChange(RequestModel):
     """What to change of an API key; a member that is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Weekly backup", "requests_per_minute": 60, "expires_at": None}]
+        }
+    )
 
     name: Name = Field("", description="What the key is for.", json_schema_extra=_left_out)
     scopes: Scopes = Field([], description=_OF_SCOPES, json_schema_extra=_left_out)
