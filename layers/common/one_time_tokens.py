@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from common.database import AnyRow
 from common.errors import AppError
-from common.models import OneTimeToken
+from common.models import OneTimeToken, User
 
 type Purpose = Literal[
     "verify_email",
@@ -68,7 +68,14 @@ def peek(session: Session, token: str, purpose: Purpose) -> AnyRow | None:
 
 
 def spend(session: Session, token: str, purpose: Purpose) -> AnyRow:
-    """Spend a token; gives its `user_id` and `email`. Of two at once, one gets it. Raises InvalidLink."""
+    """Spend a token; gives its `user_id` and `email`. Of two at once, one gets it. Raises InvalidLink.
+
+    The account is held first, as all who change an account do: two of its links at once take turns.
+    """
+    found = peek(session, token, purpose)
+    if found is None:
+        raise InvalidLink
+    session.execute(select(User.id).where(User.id == found.user_id).with_for_update())
     statement = (
         update(OneTimeToken)
         .where(OneTimeToken.digest == token_digest(token), OneTimeToken.purpose == purpose)
