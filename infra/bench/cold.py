@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.bench.artifact import absent
 from infra.bench.figures import Figure, Result, middle
+from infra.bench.operations import ratio
 from infra.bench.rig import BenchFailed, Rig
 from infra.bench.warm_calls import event_for
 
@@ -27,18 +29,19 @@ class Start:
 
     def question(self) -> dict[str, Any]:
         """What the child is asked."""
-        return {"module": self.module, "event": self.event}
+        function = self.module.split(".")[1]
+        return {"module": self.module, "event": self.event, "absent": absent(function)}
 
     def run(self, rig: Rig) -> None:
         """Start once. Raises BenchFailed, also where no bytecode is kept: every figure would mean another."""
         found = rig.ask("cold_start", self.question())
         if not found["bytecode"]:
             raise BenchFailed(f"{self.module} leaves no bytecode behind: is the checkout read-only?")
-        self.runs.append({part: found[part] for part in PARTS})
+        self.runs.append({"whole": sum(found[part] for part in PARTS), **found})
 
-    def totals(self) -> list[float]:
-        """All parts of each round."""
-        return [sum(run.values()) for run in self.runs]
+    def values(self, key: str) -> list[float]:
+        """What each round found."""
+        return [run[key] for run in self.runs]
 
 
 def _starts(token: str) -> list[Start]:
@@ -49,7 +52,7 @@ def _starts(token: str) -> list[Start]:
         Start("hello", "infra.bench.hello", event_for("/hello", token)),
         function("users", "/v1/users/livez", "users", MOST_RATIO),
         function("users", "/v1/users/me", "users, first GET /users/me: connects"),
-        function("auth", "/v1/auth/livez", "auth"),
+        function("auth", "/v1/auth/livez", "auth", MOST_RATIO),
         function("health", "/v1/health/livez", "health"),
         function("worker", "/v1/worker/livez", "worker"),
     ]
@@ -74,9 +77,10 @@ def measure(
             start.runs.pop(0)
     hello, *ours = starts
     notes = [
-        "From the first line of a fresh interpreter, bytecode present, medians. What else a start has is"
+        "From the first line of a fresh interpreter, bytecode present, medians. What else a start has is",
+        "the same for all. Each has what its artifact would hold, the hello what the layer does. The request",
+        "is /livez but where the name says otherwise. On a busy machine the processor time tells.",
     ]
-    notes += ["the same for all. The request is /livez but where the name says otherwise."]
     if verbose:
         for start in starts:
             notes += _slowest_imports(rig, start)
@@ -84,20 +88,14 @@ def measure(
 
 
 def _figures(start: Start, hello: Start) -> list[Figure]:
-    mine, its = start.totals(), hello.totals()
-    ratio = middle(a / b for a, b in zip(mine, its, strict=True))
-    whole = Figure(start.name, "whole", "ms", middle(mine), middle(its), ratio, start.target)
-    parts = [
-        Figure(
-            start.name,
-            part.replace("_", " "),
-            "ms",
-            middle(run[part] for run in start.runs),
-            middle(run[part] for run in hello.runs),
-        )
-        for part in PARTS
-    ]
-    return [whole, *parts]
+    def figure(key: str, compared: float | None = None, target: float | None = None) -> Figure:
+        mine, its = middle(start.values(key)), middle(hello.values(key))
+        return Figure(start.name, key.replace("_", " "), "ms", mine, its, compared, target)
+
+    def compared(key: str, target: float | None = None) -> Figure:
+        return figure(key, ratio(start.values(key), hello.values(key)), target)
+
+    return [compared("whole", start.target), *(figure(part) for part in PARTS), compared("processor")]
 
 
 def _slowest_imports(rig: Rig, start: Start) -> list[str]:

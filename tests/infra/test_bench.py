@@ -9,7 +9,7 @@ from infra.bench.figures import Figure, Result, percentile, table
 from infra.bench.spans import LAYERS
 from infra.local.home import PROJECT
 
-PARTS = ["whole", "import", "construction", "first request"]
+PARTS = ["whole", "import", "construction", "first request", "processor"]
 SERVED = ["requests", "p50", "p99", "errors"]
 CROWDED = ["requests", "p50", "p99", "p99 / p50, pool of 5", "errors"]
 CONNECTIONS = {"1 connection": SERVED, "16 connections": SERVED, "100 connections": CROWDED}

@@ -2,18 +2,13 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
-import tomllib
-from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
 import pytest
-from packaging.requirements import Requirement
 
+from infra.bench.artifact import absent
 from infra.local.discovery import functions
-from infra.local.home import PROJECT
 
 # Used by some, needed by none before its first request or job.
 NEVER_AT_START = {"boto3", "botocore", "alembic", "jinja2", "psycopg", "httpx", "uvicorn", "typer", "smtplib"}
@@ -26,7 +21,6 @@ NOT_AT_START = {
     "functions.worker.jobs": {"argon2", "email_validator", "python_multipart", "jwt", "mangum"},
 }
 NEVER_SHIPPED = {"infra", "migrations", "tests"}
-OURS = {"functions", "common", "infra", "migrations", "tests"}
 
 ENTRIES = [
     entry
@@ -58,53 +52,11 @@ json.dump([sorted(sys.modules), built], sys.stdout)
 """
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _needed(requirements: list[str]) -> set[str]:
-    """The distributions that these requirements bring, with all that those need in turn."""
-    found: set[str] = set()
-    waiting = [Requirement(text) for text in requirements]
-    while waiting:
-        wanted = waiting.pop()
-        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
-            continue
-        if (name := _normal(wanted.name)) not in found:
-            found.add(name)
-            waiting += [Requirement(text) for text in _requires(name)]
-    return found
-
-
-def _requires(name: str) -> list[str]:
-    try:
-        return requires(name) or []
-    except PackageNotFoundError:
-        return []
-
-
-@cache
-def _project() -> dict[str, object]:
-    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-
-
-def _absent(function: str) -> list[str]:
-    project: dict[str, list[str]] = _project()["project"]  # type: ignore[assignment]  # TOML has no types
-    groups: dict[str, list[object]] = _project()["dependency-groups"]  # type: ignore[assignment]  # the same
-    own = [entry for entry in groups.get(function, []) if isinstance(entry, str)]
-    held = _needed([*project["dependencies"], *own])
-    return [
-        module
-        for module, distributions in packages_distributions().items()
-        if module not in OURS and not {_normal(name) for name in distributions} & held
-    ]
-
-
 def _started(entry: str) -> tuple[frozenset[str], list[str]]:
     """A fresh interpreter in Lambda that has only what the artifact holds: the modules and routes it made."""
     child = subprocess.run(
         [sys.executable, "-c", CHILD],
-        input=json.dumps([entry, _absent(entry.split(".")[1])]),
+        input=json.dumps([entry, absent(entry.split(".")[1])]),
         capture_output=True,
         text=True,
         env=os.environ | {"AWS_LAMBDA_FUNCTION_NAME": entry},

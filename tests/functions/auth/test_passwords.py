@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
@@ -34,6 +36,19 @@ def test_when_too_many_wait_the_next_is_told_to_come_back(monkeypatch: pytest.Mo
     monkeypatch.setattr(passwords, "_QUEUE", 0)
     with pytest.raises(Unavailable):
         asyncio.run(Passwords().hash("a password"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_hashes_give_way_to_other_requests_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Passwords()
+    monkeypatch.setattr(subject, "_hash", lambda _: str(own_niceness()))
+    before = own_niceness()
+    assert int(asyncio.run(subject.hash("a password"))) > before
+    assert own_niceness() == before
+
+
+def own_niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_a_stored_hash_that_is_damaged_is_just_wrong() -> None:
