@@ -46,6 +46,7 @@ def test_an_item_tells_what_administrators_need_and_nothing_secret(
         "state": "disabled",
         "disabled_reason": "Left.",
         "password_reset_required": False,
+        "erase_at": None,
         "created_at": 0,
         "updated_at": 0,
     }
