@@ -124,6 +124,14 @@ def delete_key(session: Session, user: Principal, key_id: UUID) -> None:
     after_commit(session, partial(forget_api_key, key_id))
 
 
+def end_all_keys(session: Session, user_id: UUID) -> int:
+    """End all keys of an account that somebody else may have held; how many there were."""
+    ended = stored.delete_keys(session, user_id)
+    for key_id in ended:
+        after_commit(session, partial(forget_api_key, key_id))
+    return len(ended)
+
+
 def _hold_owner(session: Session, user: Principal) -> User:
     owner = accounts.hold_account(session, user.user_id)
     # It was active a moment ago, when the session was looked up.
@@ -153,7 +161,7 @@ def _check_expiry(expires_at: datetime | None) -> None:
     if expires_at is not None and not timedelta() < expires_at - now() <= LONGEST_LIFE:
         problem = {
             "pointer": "#/expires_at",
-            "code": "expiry_not_acceptable",
+            "code": "value_error",
             "detail": "must be in the future, and at most 5 years from now",
         }
         raise InvalidInput(errors=[problem])

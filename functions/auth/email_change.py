@@ -14,7 +14,7 @@ from common.mail import send_mail
 from common.models import User
 from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
-from functions.auth import recovery
+from functions.auth import api_keys, recovery
 from functions.auth.asking import ask, take_origin
 
 
@@ -94,7 +94,7 @@ def _announce(session: Session, user_id: UUID, old: str, name: str) -> None:
 
 
 def undo(session: Session, token: str) -> None:
-    """Give the old address back; all sessions end, and only a new password, by mail, opens the account.
+    """Give the old address back; all sessions and API keys end, and only a new password opens the account.
 
     Raises InvalidLink, AddressTaken.
     """
@@ -106,8 +106,9 @@ def undo(session: Session, token: str) -> None:
         raise AddressTaken
     one_time_tokens.void(session, spent.user_id)
     accounts.revoke_sessions(session, "email_change_undone", user_id=spent.user_id)
+    keys = api_keys.end_all_keys(session, spent.user_id)
     changed = accounts.change_account(session, spent.user_id, {"password_reset_required": True})
     current_context().user_id = spent.user_id
-    audit.record(session, "account.email_change_undone", subject_id=spent.user_id)
+    audit.record(session, "account.email_change_undone", subject_id=spent.user_id, api_keys=keys)
     if changed is not None and changed.state == "active":
         recovery.mail_reset_link(session, changed)

@@ -1,6 +1,6 @@
 """The OAuth 2.0 token endpoint (RFC 6749): the same sign-in, in the words of standard clients."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Form
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +31,12 @@ class InvalidRequest(TokenRequestRefused):
     detail = "grant_type is missing."
 
 
+class TokenMissing(InvalidRequest):
+    """A request about a token without a token."""
+
+    detail = "token is missing."
+
+
 class InvalidGrant(TokenRequestRefused):
     """The credentials or the refresh token are not valid."""
 
@@ -43,6 +49,9 @@ class UnsupportedGrantType(TokenRequestRefused):
 
     code = "unsupported_grant_type"
     detail = "grant_type must be password or refresh_token."
+
+
+GRANT_TYPES: Final = ("password", "refresh_token")
 
 
 class TokenRequest(BaseModel):

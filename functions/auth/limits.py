@@ -18,6 +18,7 @@ from common.rate_limits import GrowingDelay, Limit, check_limits, forgive, is_ov
 SIGN_IN_EVERYBODY: Final = Limit("sign-in-everybody", quota=6000, seconds=60, shards=8)
 REAUTHENTICATE_EVERYBODY: Final = Limit("reauthenticate-everybody", quota=6000, seconds=60, shards=8)
 LINKS_EVERYBODY: Final = Limit("links-everybody", quota=6000, seconds=60, shards=8)
+OAUTH_EVERYBODY: Final = Limit("oauth-everybody", quota=6000, seconds=60, shards=8)
 REGISTER_EVERYBODY: Final = Limit("register-everybody", quota=600, seconds=60, shards=2)
 RECOVER_EVERYBODY: Final = Limit("recover-everybody", quota=600, seconds=60, shards=2)
 

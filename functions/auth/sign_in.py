@@ -26,7 +26,7 @@ from functions.auth.repository import credentials, refresh_tokens
 from functions.auth.schemas.tokens import Tokens
 from functions.auth.signing import access_token
 
-_PREFIX: Final = "lr_"
+REFRESH_TOKEN_PREFIX: Final = "lr_"  # noqa: S105 - begins every token and is no secret
 _SUCCESSOR: Final = "refresh-successor"
 
 
@@ -229,7 +229,7 @@ def _tokens(session: Session, signed_in: _SignedIn, refresh_token: str) -> Token
 
 
 def _new_token() -> str:
-    return _PREFIX + secrets.token_urlsafe(32)
+    return REFRESH_TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def _digest(token: str) -> bytes:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 import jwt
@@ -12,13 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
 from common.database.transactions import after_commit
+from common.encrypted_columns import SIGNING_SECRET
 from common.encryption import decrypt, encrypt
 from common.ids import new_id
 from common.settings import get_settings
-from common.tokens import ALGORITHM
+from common.tokens import ALGORITHM, SIGNER_SECONDS
 from functions.auth.repository import signing_keys
-
-_REMEMBERED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class SigningKeyPair:
 
 
 class _Current:
-    """The pair in memory, read anew once a minute so that a rotation is seen."""
+    """The pair in memory, read anew every SIGNER_SECONDS so that a rotation is seen."""
 
     def __init__(self) -> None:
         self.pair: SigningKeyPair | None = None
@@ -38,17 +36,17 @@ class _Current:
 
     def get(self, session: Session) -> SigningKeyPair:
         pair = self.pair
-        if pair is not None and time.monotonic() - self.read_at < _REMEMBERED_SECONDS:
+        if pair is not None and time.monotonic() - self.read_at < SIGNER_SECONDS:
             return pair
         # Several threads may read at once: that costs less than a lock held while Postgres is asked.
-        found = signing_keys.newest_signing_key(session)
+        found = signing_keys.signing_key(session)
         if found is not None:
-            pair = _open(*found)
+            pair = open_pair(*found)
             self.keep(pair)
             return pair
         # Two first sign-ins at the same moment must agree on one key.
-        signing_keys.lock_signing_keys(session)
-        pair = _open(*(signing_keys.newest_signing_key(session) or _create(session)))
+        moment = signing_keys.lock_signing_keys(session)
+        pair = open_pair(*(signing_keys.signing_key(session) or create_pair(session, moment)))
         # A key of a transaction that is rolled back must sign nothing.
         after_commit(session, lambda: self.keep(pair))
         return pair
@@ -60,20 +58,19 @@ class _Current:
 _current = _Current()
 
 
-def _context(key_id: UUID) -> str:
-    return f"signing-key:{key_id}"
-
-
-def _open(key_id: UUID, ciphertext: str) -> SigningKeyPair:
-    raw = decrypt(ciphertext, _context(key_id))
+def open_pair(key_id: UUID, ciphertext: str) -> SigningKeyPair:
+    """The pair whose private half was stored as `ciphertext`. Raises DecryptionFailed."""
+    raw = decrypt(ciphertext, SIGNING_SECRET.context(key_id))
     return SigningKeyPair(str(key_id), Ed25519PrivateKey.from_private_bytes(raw))
 
 
-def _create(session: Session) -> tuple[UUID, str]:
+def create_pair(session: Session, active_at: datetime) -> tuple[UUID, str]:
+    """A new pair, which signs from `active_at` on: its id and its encrypted private half."""
     private_key = Ed25519PrivateKey.generate()
     key_id = new_id()
-    ciphertext = encrypt(private_key.private_bytes_raw(), _context(key_id))
-    signing_keys.add_signing_key(session, key_id, private_key.public_key().public_bytes_raw(), ciphertext)
+    ciphertext = encrypt(private_key.private_bytes_raw(), SIGNING_SECRET.context(key_id))
+    public_key = private_key.public_key().public_bytes_raw()
+    signing_keys.add_signing_key(session, key_id, public_key, ciphertext, active_at)
     return key_id, ciphertext
 
 

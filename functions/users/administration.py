@@ -41,7 +41,7 @@ def list_accounts(connection: Connection, query: AccountQuery, page: PageParamet
     """A page of accounts."""
     filters = stored.Filters(**query.model_dump(exclude={"sort"}))
     rows, next_cursor = stored.page_of_accounts(connection, filters, query.sort, page)
-    return Page(items=[_account(row) for row in rows], next_cursor=next_cursor)
+    return Page(items=[describe(row) for row in rows], next_cursor=next_cursor)
 
 
 def read_account(connection: Connection, user_id: UUID) -> AccountRead:
@@ -170,10 +170,11 @@ def _read(account: User | AnyRow | None) -> AccountRead:
     if account is None:
         raise NotFound(powers.NO_ACCOUNT)
     set_etag(account.version)
-    return _account(account)
+    return describe(account)
 
 
-def _account(account: User | AnyRow) -> AccountRead:
+def describe(account: User | AnyRow) -> AccountRead:
+    """An account, as administrators see it."""
     return AccountRead(
         id=account.id,
         email=account.email,

@@ -21,7 +21,8 @@ from common.pagination import Page, PageParameters
 from common.permissions import permissions_of
 from common.principals import InsufficientScope, Principal
 from functions.users.invitation_lists import LONGEST_DETAIL, ListLine
-from functions.users.invitations import AddressTaken, UnknownRole, invite
+from functions.users.invitations import AddressTaken, invite
+from functions.users.powers import UnknownRole
 from functions.users.repository import bulk_invitations as stored
 from functions.users.schemas.invitations import (
     BulkInvitationLineRead,
@@ -129,7 +130,8 @@ def _work_line(session: Session, *, list_id: UUID) -> bool:
 
 
 def _outcome(session: Session, row: AnyRow) -> tuple[str, str]:
-    # Who sent the list may have lost a role since then, or the account.
+    # Who sent the list acts, as in the audit log; they may have lost a role since then, or the account.
+    current_context().user_id = row.created_by
     permissions = permissions_of(row.inviter_roles, row.own_made) if row.state == "active" else frozenset()
     if "users:write" not in permissions:
         return "refused", _NO_INVITER

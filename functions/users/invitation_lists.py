@@ -99,10 +99,15 @@ def _judge(number: int, fields: list[str]) -> ListLine:
     try:
         wanted = Invite.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        said = first["msg"].removeprefix("Value error, ")
-        return _invalid(number, fields, f"{first['loc'][0]}: {said}")
+        return _invalid(number, fields, _fault(error))
     return ListLine(number, wanted.email, wanted.name, tuple(dict.fromkeys(wanted.roles)))
+
+
+def _fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    if first["type"] == "string_pattern_mismatch":
+        return f"There is no role {first['input']}."
+    return f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _invalid(number: int, fields: list[str], detail: str) -> ListLine:

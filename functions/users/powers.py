@@ -20,6 +20,7 @@ from functions.users.repository import roles as stored
 
 NO_ACCOUNT: Final = "There is no such account."
 _TOO_POWERFUL: Final = "This needs every permission that the account or the role has; you lack some of them."
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
 
 
 class UnknownRole(InvalidInput):
@@ -38,7 +39,7 @@ def hold_account(session: Session, actor: Principal, user_id: UUID, action: str)
     if account is None:
         raise NotFound(NO_ACCOUNT)
     if not granted(session.connection(), account.roles) <= actor.permissions:
-        refuse(session, InsufficientScope(_TOO_POWERFUL), action, subject_id=user_id)
+        refuse(session, InsufficientScope(_TOO_POWERFUL, headers=_CHALLENGE), action, subject_id=user_id)
     return account
 
 
@@ -73,7 +74,7 @@ def require_powers(
 ) -> None:
     """Raises InsufficientScope where the actor lacks one of these permissions; the attempt is recorded."""
     if not actor.permissions.issuperset(permissions):
-        refuse(session, InsufficientScope(_TOO_POWERFUL), action, subject_id=subject_id)
+        refuse(session, InsufficientScope(_TOO_POWERFUL, headers=_CHALLENGE), action, subject_id=subject_id)
 
 
 def refuse(session: Session, refusal: AppError, action: str, *, subject_id: UUID | None) -> Never:

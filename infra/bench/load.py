@@ -2,10 +2,11 @@
 
 It reads the question
 
-    {"port", "seconds", "clients": [{"request", "token"}, …]}
+    {"port", "seconds", "clients": [{"request", "token"}, …], "beside": {"port", "clients"}}
 
 where `request` is a whole HTTP request, and answers with completed requests per second, p50 and p99 in
-milliseconds, errors by kind, the share of a processor that it used itself, and each client's last token.
+milliseconds, errors by kind, the share of a processor that it used itself, and each client's last token;
+`beside`, if any, is asked at the same time and counted apart, under `beside` in the answer.
 Where `token` is set, `{token}` in the body of the request is replaced by it, and each answer's
 `refresh_token` is the next.
 """
@@ -126,32 +127,48 @@ class Client(asyncio.Protocol):
         self.done.set_result(None)
 
 
-async def run(question: dict[str, Any]) -> dict[str, Any]:
-    """One run of all clients."""
+async def connect(asked: dict[str, Any], seconds: float) -> tuple[Tally, list[Client]]:
+    """The clients of one server, connected."""
     loop = asyncio.get_running_loop()
-    tally = Tally(question["seconds"])
+    tally = Tally(seconds)
     clients: list[Client] = []
-    for asked in question["clients"]:
+    for each in asked["clients"]:
         _, client = await loop.create_connection(
-            partial(Client, tally, asked["request"], asked["token"]), LOOPBACK, question["port"]
+            partial(Client, tally, each["request"], each["token"]), LOOPBACK, asked["port"]
         )
         clients.append(client)
-    own = time.process_time()
-    tally.start()
-    for client in clients:
-        client.ask()
-    _, late = await asyncio.wait([client.done for client in clients], timeout=tally.seconds + DRAIN)
-    own = time.process_time() - own
+    return tally, clients
+
+
+def found(tally: Tally, clients: list[Client]) -> dict[str, Any]:
+    """What the clients of one server have seen."""
+    late = sum(not client.done.done() for client in clients)
     if late:
-        tally.errors["no answer"] += len(late)
+        tally.errors["no answer"] += late
     return {
         "requests_per_second": tally.in_time / tally.seconds,
         "p50_ms": percentile(tally.latencies, 0.5) * 1000,
         "p99_ms": percentile(tally.latencies, 0.99) * 1000,
         "errors": dict(tally.errors),
-        "client_share": own / tally.seconds,
         "tokens": [client.token for client in clients],
     }
+
+
+async def run(question: dict[str, Any]) -> dict[str, Any]:
+    """One run of all clients."""
+    seconds = question["seconds"]
+    asked = [each for each in (question.get("beside"), question) if each]
+    groups = [await connect(each, seconds) for each in asked]
+    own = time.process_time()
+    for tally, clients in groups:
+        tally.start()
+        for client in clients:
+            client.ask()
+    done = [client.done for _, clients in groups for client in clients]
+    await asyncio.wait(done, timeout=seconds + DRAIN)
+    own = time.process_time() - own
+    *beside, counted = (found(*group) for group in groups)
+    return counted | {"client_share": own / seconds, "beside": beside[0] if beside else None}
 
 
 def main() -> None:

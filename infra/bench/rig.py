@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import pg8000.native
+from sqlalchemy import URL, make_url
 
 from common.settings import Settings
 from infra.local import launch
@@ -35,10 +36,18 @@ class BenchFailed(Exception):
 class Rig:
     """The surroundings of one run; `open_rig` makes one."""
 
-    def __init__(self, folder: Path, database_url: str, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], stack: ExitStack) -> None:
         self.folder = folder
-        self.environment = _environment(database_url) | {"LAMBKIN_BENCH_LOG": str(folder / "functions.log")}
+        self.environment = dict(environment)
         self._stack = stack
+
+    def copy(self, name: str) -> Self:
+        """The same with a copy of its database. Nothing may be connected to it while it is copied."""
+        url = make_url(self.environment["DATABASE_URL"])
+        with closing(connect(url)) as connection:
+            connection.run(f'create database "{name}" template "{url.database}"')
+        own = {"DATABASE_URL": url.set(database=name).render_as_string(hide_password=False)}
+        return type(self)(self.folder, self.environment | own, self._stack)
 
     def ask(
         self,
@@ -100,10 +109,17 @@ def open_rig(progress: Callable[[str], None]) -> Iterator[Rig]:
         progress("migrating")
         with (folder / "migrations.log").open("w") as log, redirect_stdout(log):
             runner.upgrade(url)
-        yield Rig(folder, url, stack)
+        yield Rig(folder, _environment(folder, url), stack)
 
 
-def _environment(database_url: str) -> dict[str, str]:
+def connect(url: URL) -> pg8000.native.Connection:
+    """A bare connection, as the owner."""
+    return pg8000.native.Connection(
+        url.username or "", url.host or "", url.database, url.port or 0, url.password, ssl_context=False
+    )
+
+
+def _environment(folder: Path, database_url: str) -> dict[str, str]:
     own = {name.upper() for name in Settings.model_fields}
     # Whatever is set for another stack here would be measured with; bytecode must be kept, as it is deployed.
     left_out = own | {"PYTHONDONTWRITEBYTECODE", "PYTHONASYNCIODEBUG", "AWS_LAMBDA_FUNCTION_NAME"}
@@ -117,6 +133,7 @@ def _environment(database_url: str) -> dict[str, str]:
         "LOG_FORMAT": "json",
         "SERVER_SECRET": secrets.token_urlsafe(32),
         "ACCESS_TOKEN_SECONDS": "3600",
+        "LAMBKIN_BENCH_LOG": str(folder / "functions.log"),
     }
 
 

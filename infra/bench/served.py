@@ -1,11 +1,9 @@
 """Over uvicorn: requests per second and latencies, alternating with the hello."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from infra.bench.figures import Figure, Result, middle
+from infra.bench.operations import Operation, get, post, ratio
 from infra.bench.rig import POOL, Rig
 
 CONNECTIONS = (1, 16, 100)
@@ -13,50 +11,9 @@ COMPARED = 16
 CROWD = 100
 LEAST_SHARE = 0.2
 MOST_TAIL = 3.0
-HEAD = "Host: localhost\r\nUser-Agent: bench\r\nAccept: application/json\r\n"
-
-
-@dataclass
-class Operation:
-    """What is asked of one server; `requests` has one client each, `tokens` what each rotates."""
-
-    name: str
-    port: int
-    requests: Sequence[str]
-    tokens: list[str]
-    runs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def run(self, rig: Rig, connections: int, seconds: float) -> dict[str, Any]:
-        """Ask with so many connections."""
-        clients = [
-            {"request": request, "token": token}
-            for request, token in zip(self.requests[:connections], self.tokens, strict=False)
-        ]
-        question = {"port": self.port, "seconds": seconds, "clients": clients}
-        found: dict[str, Any] = rig.ask("load", question, patience=seconds + 60)
-        self.tokens[:connections] = found.pop("tokens")
-        return found
-
-    def values(self, connections: int, key: str) -> list[float]:
-        """What each round found."""
-        return [float(run[key]) for run in self.runs[connections]]
-
-    def errors(self, connections: int) -> Counter[str]:
-        """Errors of all rounds, by kind."""
-        return sum((Counter(run["errors"]) for run in self.runs[connections]), Counter[str]())
-
-
-def _get(path: str, token: str) -> str:
-    return f"GET {path} HTTP/1.1\r\n{HEAD}Authorization: Bearer {token}\r\n\r\n"
-
-
-def _post(path: str, body: str, length: int) -> str:
-    head = f"POST {path} HTTP/1.1\r\n{HEAD}Content-Type: application/json\r\nContent-Length: {length}\r\n"
-    return f"{head}\r\n{body}"
 
 
 def _operations(rig: Rig, accounts: Sequence[dict[str, str]]) -> list[Operation]:
-    none = [""] * len(accounts)
     refresh_tokens = [account["refresh"] for account in accounts]
     body = '{"refresh_token":"{token}"}'
     length = len(body.replace("{token}", refresh_tokens[0]))
@@ -65,19 +22,17 @@ def _operations(rig: Rig, accounts: Sequence[dict[str, str]]) -> list[Operation]
         Operation(
             "hello",
             rig.serve("infra.bench.hello:app"),
-            [_get("/hello", account["access"]) for account in accounts],
-            none[:],
+            [get("/hello", account["access"]) for account in accounts],
         ),
         Operation(
             "GET /users/me",
             rig.serve("functions.users.app:app"),
-            [_get("/v1/users/me", account["access"]) for account in accounts],
-            none[:],
+            [get("/v1/users/me", account["access"]) for account in accounts],
         ),
         Operation(
             "POST /auth/refresh",
             rig.serve("functions.auth.app:app"),
-            [_post("/v1/auth/refresh", body, length)] * len(accounts),
+            [post("/v1/auth/refresh", body, length)] * len(accounts),
             refresh_tokens,
         ),
     ]
@@ -96,12 +51,11 @@ def measure(
     operations = _operations(rig, accounts)
     for operation in operations:
         operation.run(rig, CROWD, min(1.0, seconds))  # caches filled, pool connected
-        operation.runs = {connections: [] for connections in CONNECTIONS}
     for number in range(rounds):
         for connections in CONNECTIONS:
             progress(f"round {number + 1} of {rounds}: {connections} connections")
             for operation in operations:
-                operation.runs[connections].append(operation.run(rig, connections, seconds))
+                operation.keep(connections, operation.run(rig, connections, seconds))
     hello, *ours = operations
     figures = [
         figure
@@ -118,8 +72,7 @@ def _figures(operation: Operation, hello: Operation, connections: int) -> list[F
 
     def compared(name: str, unit: str, key: str, target: float | None = None) -> Figure:
         mine, its = operation.values(connections, key), hello.values(connections, key)
-        ratio = middle(a / b if b else 0.0 for a, b in zip(mine, its, strict=True))
-        return Figure(group, name, unit, middle(mine), middle(its), ratio, target, at_least=True)
+        return Figure(group, name, unit, middle(mine), middle(its), ratio(mine, its), target, at_least=True)
 
     figures = [
         compared(
@@ -148,9 +101,8 @@ def _figures(operation: Operation, hello: Operation, connections: int) -> list[F
 
 
 def _tail(group: str, operation: Operation, target: float | None) -> Figure:
-    p99, p50 = operation.values(CROWD, "p99_ms"), operation.values(CROWD, "p50_ms")
-    ratio = middle(a / b if b else 0.0 for a, b in zip(p99, p50, strict=True))
-    return Figure(group, f"p99 / p50, pool of {POOL}", "", ratio, None, ratio, target)
+    factor = ratio(operation.values(CROWD, "p99_ms"), operation.values(CROWD, "p50_ms"))
+    return Figure(group, f"p99 / p50, pool of {POOL}", "", factor, None, factor, target)
 
 
 def _notes(operations: Sequence[Operation]) -> list[str]:

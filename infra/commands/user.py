@@ -112,15 +112,15 @@ def _look(wanted: "Invite") -> None:
     from common import accounts
     from common.database import get_database
     from common.permissions import BUILT_IN
-    from functions.users.repository.invitations import own_made_roles
+    from functions.users.repository.roles import keep_roles
 
     def look(session: Session) -> tuple[bool, set[str]]:
         taken = accounts.find_account(session, wanted.email) is not None
-        return taken, set(wanted.roles) - set(BUILT_IN) - set(own_made_roles(session, wanted.roles))
+        return taken, set(wanted.roles) - set(BUILT_IN) - set(keep_roles(session, wanted.roles))
 
     taken, unknown = get_database("users").transaction(look)
     if unknown:
-        _refuse(f"There is no role {min(unknown)!r}.", _MISUSED)
+        _refuse(f"There is no role {min(unknown)}.", _MISUSED)
     if taken:
         _refuse(_TAKEN, _REFUSED)
 
@@ -174,7 +174,7 @@ def _invite(wanted: "Invite") -> None:
     from functions.users.invitations import AddressTaken, add_invited
 
     try:
-        get_database("users").transaction(partial(add_invited, wanted=wanted, actor_id=None))
+        get_database("users").transaction(partial(add_invited, wanted=wanted))
     except AddressTaken:
         _refuse(_TAKEN, _REFUSED)
     days = get_settings().invitation_days

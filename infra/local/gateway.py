@@ -1,4 +1,7 @@
-"""One address for all functions: `/v1/<function>/...` goes to that function's app, its path unchanged."""
+"""One address for all functions: `/v1/<function>/...` goes to that function's app, its path unchanged.
+
+`/.well-known/<name>/v1/<function>` does too, as RFC 8414 looks there for what an issuer with a path is.
+"""
 
 import asyncio
 import json
@@ -55,8 +58,8 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        match scope["path"].split("/", 3):
-            case ["", "v1", name, *_] if name in self._functions:
+        match scope["path"].split("/", 5):
+            case ["", "v1", name, *_] | ["", ".well-known", _, "v1", name] if name in self._functions:
                 await self._forward(name, scope, receive, send)
             case _ if scope["type"] == "http":
                 await send_response(await self._own(scope), scope, send)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from common.encrypted_columns import check_context
 from common.settings import SettingsError, get_settings
 
 _NONCE_BYTES: Final = 12
@@ -38,12 +39,22 @@ def _parse_keys(entries: tuple[str, ...]) -> dict[str, AESGCM]:
 
 
 def encrypt(plaintext: bytes, context: str) -> str:
-    """`<key>.<base64 of nonce and ciphertext>`. Only the same `context` can decrypt it."""
+    """`<key>.<base64 of nonce and ciphertext>`. Only the same `context` can decrypt it.
+
+    `context` is made by the column that will hold the ciphertext, see `common.encrypted_columns`. Raises
+    ValueError for any other.
+    """
+    check_context(context)
     keys = _parse_keys(get_settings().encryption_keys)
     name, key = next(iter(keys.items()))
     nonce = os.urandom(_NONCE_BYTES)
     sealed = nonce + key.encrypt(nonce, plaintext, context.encode())
     return f"{name}.{base64.urlsafe_b64encode(sealed).decode()}"
+
+
+def key_names() -> tuple[str, ...]:
+    """The names of all keys of ENCRYPTION_KEYS, in their order: the first encrypts."""
+    return tuple(_parse_keys(get_settings().encryption_keys))
 
 
 def decrypt(ciphertext: str, context: str) -> bytes:

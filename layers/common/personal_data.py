@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from common.database.faults import FOREIGN_KEY_VIOLATION, sqlstate
 from common.database.transactions import AnyRow
+from common.encrypted_columns import EXPORT_PART
 from common.encryption import decrypt, encrypt
 from common.functions import PERSONAL
 from common.jobs import JobContext, enqueue
@@ -96,7 +97,7 @@ def _write_part(job: JobContext, collect: Collect) -> None:
     user_id, export_id = UUID(job.payload["user_id"]), UUID(job.payload["export_id"])
 
     def work(session: Session) -> None:
-        part = encrypt(_pack(collect(session, user_id)), _context(export_id, function))
+        part = encrypt(_pack(collect(session, user_id)), EXPORT_PART.context(export_id, function))
         # Without a target: naming one takes the right to read the table.
         session.execute(
             insert(ExportPart)
@@ -147,7 +148,10 @@ def read_parts(
     ).all()
     if set(functions) - {row.function for row in rows}:
         return None
-    return {row.function: _unpack(decrypt(row.content, _context(export_id, row.function))) for row in rows}
+    return {
+        row.function: _unpack(decrypt(row.content, EXPORT_PART.context(export_id, row.function)))
+        for row in rows
+    }
 
 
 def delete_parts(session: Session, export_id: UUID) -> None:
@@ -170,10 +174,6 @@ def _plain(value: object) -> str:
         case UUID():
             return str(value)
     raise TypeError(f"a {type(value).__name__} belongs into no export")
-
-
-def _context(export_id: UUID, function: str) -> str:
-    return f"export:{export_id}:{function}"
 
 
 def _pack(topics: Mapping[str, Topic]) -> bytes:

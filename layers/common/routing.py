@@ -12,13 +12,14 @@ from fastapi import APIRouter, Request
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, compile_path
 from starlette.routing import Route as PlainRoute
 from starlette.types import Message, Receive, Scope
 
 from common.conditional import is_unchanged
 from common.context import current_context
 from common.errors import ContentTooLarge, Unavailable, UnsupportedMediaType
+from common.settings import IN_LAMBDA
 
 # The stand-ins that `Db` and `Reading` depend on, and what runs an endpoint that has one.
 _RUNNERS: Final = {
@@ -83,20 +84,47 @@ def _bounded(request: Request) -> Receive:
 
 
 class Route(APIRoute):
-    """One operation."""
+    """One operation.
+
+    FastAPI reads an endpoint's signature and makes validators of it, a millisecond or two each. A server does
+    so at its start. In Lambda a start answers one request: there a route is built when it is first used for
+    more than finding out whether it is the one that is asked for.
+    """
 
     # The paths without parameters of its application; see `keep_apart`.
     concrete: frozenset[str] = frozenset()
 
     def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own options
         """An endpoint with a `Db` parameter is a `def`: it runs in a transaction of its own."""
+        self._unbuilt: tuple[Endpoint, dict[str, Any]] | None = (endpoint, options)
+        # What `matches` reads.
+        self.path, self.endpoint = path, endpoint
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.methods = {method.upper() for method in options.get("methods") or ("GET",)}
+        if not IN_LAMBDA:
+            self._build(endpoint, options)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a route
+        """What is not there yet is there once the route is built."""
+        unbuilt = self.__dict__.get("_unbuilt")
+        if unbuilt is None or name.startswith("__"):
+            raise AttributeError(f"A route has no {name!r}.", name=name, obj=self)
+        self._build(*unbuilt)
+        return getattr(self, name)
+
+    def _build(self, endpoint: Endpoint, options: dict[str, Any]) -> None:
         parameter = _session_parameter(endpoint)
         if parameter is not None:
             if inspect.iscoroutinefunction(endpoint):
                 raise TypeError(f"{endpoint.__qualname__} takes Db and is async: make it a def.")
             endpoint = _in_transaction(endpoint, *parameter)
-        self.problems = (Unavailable,) if parameter is not None else ()
-        super().__init__(path, endpoint, **options)
+        unbuilt, self._unbuilt = self._unbuilt, None
+        try:
+            self.problems = (Unavailable,) if parameter is not None else ()
+            super().__init__(self.path, endpoint, **options)
+        except BaseException:
+            self._unbuilt = unbuilt
+            raise
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether this is the operation that is asked for."""

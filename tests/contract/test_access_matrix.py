@@ -3,10 +3,13 @@
 `access/callers.py` has the callers and the rules, `access/tables.py` what no rule can tell.
 """
 
+from importlib import import_module
+
 import httpx
 import pytest
 
-from common.permissions import ADMINISTRATOR
+from common.functions import FUNCTIONS
+from common.permissions import ADMINISTRATOR, MEMBER
 from tests.contract.access import tables
 from tests.contract.access.callers import COLUMNS, SERVED, Caller, Callers
 from tests.contract.access.demands import ADMINISTRATIVE, BY_ID, Operation
@@ -18,6 +21,12 @@ NOT_FOUND = "not_found"
 # RFC 6750, section 3: what would help is told in a header that every client understands.
 CHALLENGED = {"unauthenticated", "invalid_token", "insufficient_scope", "recent_sign_in_required"}
 WITH_ROWS = [operation.id for operation in BY_ID.values() if operation.row]
+# What shows a person what is theirs: no permission of an administrator opens it.
+OF_ONES_OWN = [
+    operation.id
+    for operation in BY_ID.values()
+    if operation.method == "GET" and not operation.demand.public and operation.demand.scopes <= MEMBER
+]
 
 every_operation = pytest.mark.parametrize("operation_id", BY_ID)
 every_column = pytest.mark.parametrize("column", COLUMNS)
@@ -31,7 +40,7 @@ def callers(world: World) -> Callers:
 
 
 def _is_own(operation: Operation) -> bool:
-    return bool(operation.row) and tables.ROWS[operation.row].of == "the caller"
+    return bool(operation.row) and tables.row_of(operation).of == "the caller"
 
 
 def _stated(operation: Operation, column: str) -> str:
@@ -53,13 +62,11 @@ def _caller(operation: Operation, column: str, callers: Callers) -> Caller | Non
 
 
 def _row(operation: Operation, callers: Callers, caller: Caller | None) -> str:
-    """A row for the operation: the caller's own, or that of somebody who may do nothing."""
+    """The name of a new row for the operation, the caller's or somebody's."""
     if not operation.row:
         return ""
-    row = tables.ROWS[operation.row]
-    own = row.of == "the caller" and caller is not None
-    owner = caller.account if own and caller else callers.world.account(roles=[]).id
-    return str(row.make(callers.world, owner))
+    owner = caller.account if caller else callers.somebody
+    return str(tables.row_of(operation).make(callers.world, owner))
 
 
 def _check(operation: Operation, code: str, response: httpx.Response) -> None:
@@ -103,11 +110,31 @@ def test_a_row_that_is_not_the_callers_is_as_if_it_did_not_exist(
         return  # a permission opens it
     caller = COLUMNS[column].make(callers, operation.demand, True)
     call = fitting(operation, callers.world)
-    row, missing = _row(operation, callers, None), tables.ROWS[operation.row].missing
+    row, missing = _row(operation, callers, None), tables.row_of(operation).missing
     theirs, nobodys = call.send(asgi, caller, row), call.send(asgi, caller, missing)
     assert len(row) == len(missing)
     assert _bytes(call, theirs, row) == _bytes(call, nobodys, missing)
     _check(operation, NOT_FOUND if code == SERVED else code, theirs)
+
+
+@pytest.mark.parametrize("operation_id", OF_ONES_OWN)
+def test_what_is_ones_own_shows_nothing_of_another_account(
+    operation_id: str, asgi: httpx.Client, callers: Callers
+) -> None:
+    operation = BY_ID[operation_id]
+    world, other = callers.world, callers.world.account()
+    rows = [row.make(world, other.id) for row in tables.ROWS.values() if row.of == "the caller"]
+    caller = callers.person(MEMBER | operation.demand.scopes)
+    response = fitting(operation, world).send(asgi, caller, _row(operation, callers, caller))
+    _check(operation, SERVED, response)
+    assert [each for each in (*rows, other.id, other.email) if str(each) in response.text] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_served_that_is_not_described(function: str) -> None:
+    app = import_module(f"functions.{function}.app").app
+    hidden = {route.path for route in app.routes if not getattr(route, "include_in_schema", False)}
+    assert hidden == {f"/v1/{function}/openapi.json", f"/v1/{function}/metrics"} | tables.HIDDEN[function]
 
 
 @every_operation
@@ -117,7 +144,7 @@ def test_an_operation_for_everybody_is_one_on_purpose(operation_id: str) -> None
 
 @every_operation
 def test_a_path_parameter_names_a_row_that_the_tests_can_make(operation_id: str) -> None:
-    assert BY_ID[operation_id].row in {"", *tables.ROWS}
+    assert {BY_ID[operation_id].row, operation_id} & {"", *tables.ROWS}
 
 
 @every_operation
@@ -130,4 +157,4 @@ def test_every_line_of_the_tables_is_of_an_operation() -> None:
     named = {operation_id for operation_id, _ in tables.EXCEPTIONS}
     assert tables.PUBLIC | tables.ANSWERS.keys() | tables.BODIES.keys() | named <= BY_ID.keys()
     assert {column for _, column in tables.EXCEPTIONS} <= COLUMNS.keys()
-    assert tables.ROWS.keys() == {BY_ID[operation_id].row for operation_id in WITH_ROWS}
+    assert tables.ROWS.keys() <= {BY_ID[operation_id].row for operation_id in WITH_ROWS} | BY_ID.keys()

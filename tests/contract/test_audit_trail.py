@@ -1,18 +1,23 @@
 """What changes something leaves an entry in the audit log: who, on whom, from where, with what result."""
 
+import re
 from typing import Any, Final
 
 import httpx
 import pytest
 
 from tests.contract.document import OPERATIONS
+from tests.docs.test_audit import ROWS
 from tests.parity import test_parity
 from tests.support.jobs import run_jobs
 from tests.support.transports import PEER
 from tests.support.world import World
 
+# What docs/audit.md says that an entry of each action tells besides.
+DETAILS: Final = {action: set(re.findall(r"`(\w+)`", row["details"])) for action, row in ROWS.items()}
 WITHOUT: Final = {
     "refresh": "goes on with a session whose opening is an entry",
+    "introspect_token": "changes nothing: it looks at a token",
     "resend_verification": "mails a link; its use is an entry",
 }
 READS: Final = {"export_audit": "reads what is worth knowing to have been read"}
@@ -41,6 +46,7 @@ def test_a_change_leaves_an_entry_that_tells_all(operation: str, asgi: httpx.Cli
         assert entry.client_address == PEER
         assert entry.user_agent.startswith("python-httpx")
         assert entry.outcome == "success"
+        assert set(entry.details) <= DETAILS[entry.action]
         assert not signed_in or (entry.actor_id and (entry.session_id or entry.api_key_id))
 
 

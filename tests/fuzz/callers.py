@@ -6,7 +6,8 @@ from typing import Final, Protocol
 
 import httpx
 
-from common.permissions import BUILT_IN, permissions_of
+from common.permissions import BUILT_IN, MEMBER, permissions_of
+from tests.support.api_keys import mint
 from tests.support.world import Person, World
 
 
@@ -39,6 +40,17 @@ class SignedIn:
         return bool(before == self._scope)
 
 
+class Program:
+    """An API key with all that its owner may do."""
+
+    def __init__(self, world: World) -> None:
+        self.key = mint(world, world.account().id, *sorted(MEMBER))
+        self.headers = self.key.headers
+
+    def is_still_there(self, api: httpx.Client) -> bool:
+        return api.get("/v1/users/me", headers=self.headers).status_code == 200
+
+
 @dataclass(frozen=True)
 class Kind:
     """How to become a caller with an account of its own, and what it may do; None: it is not signed in."""
@@ -54,6 +66,7 @@ def _in_role(role: str) -> Kind:
 WHO: Final[dict[str, Kind]] = {
     "nobody": Kind(lambda _: None, None),
     **{role: _in_role(role) for role in BUILT_IN},
+    "program": Kind(Program, MEMBER),
 }
 # Tells the process of Schemathesis which of them it is.
 WHO_VARIABLE: Final = "LAMBKIN_FUZZ_WHO"

@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from common.api_keys import forget_api_keys
+from common.permissions import BUILT_IN
 from tests.fuzz import __main__ as fuzz
 from tests.fuzz import planted
-from tests.fuzz.callers import WHO, SignedIn
+from tests.fuzz.callers import WHO, Program, SignedIn
 from tests.fuzz.runs import Run
 from tests.support.transports import uvicorn_server
 from tests.support.world import World
@@ -59,7 +61,7 @@ def test_a_run_without_a_wrong_answer_succeeds(run_planted: Planted) -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-@pytest.mark.parametrize("who", [who for who in WHO if who != "nobody"])
+@pytest.mark.parametrize("who", BUILT_IN)
 def test_a_caller_stays_until_the_session_the_account_or_the_role_is_another(
     who: str, world: World, asgi: httpx.Client
 ) -> None:
@@ -81,6 +83,14 @@ def test_a_caller_with_other_rights_is_gone(world: World, asgi: httpx.Client) ->
     assert caller.is_still_there(asgi)
     world.run("update users set roles = '{member}' where id = :id", id=person.id)
     assert not caller.is_still_there(asgi)
+
+
+def test_a_program_stays_until_its_key_is_revoked(world: World, asgi: httpx.Client) -> None:
+    program = Program(world)
+    assert program.is_still_there(asgi)
+    world.run("delete from api_keys where id = :id", id=program.key.id)
+    forget_api_keys()
+    assert not program.is_still_there(asgi)
 
 
 def test_an_option_that_is_not_ours_goes_to_schemathesis() -> None:

@@ -20,6 +20,13 @@ ROWS = {
         for operation in ("GET /users/me", "POST /auth/refresh")
         for connections, rows in CONNECTIONS.items()
     },
+    "POST /auth/login, 8 connections, against bare argon2": ["sign-ins per core", "p50; of one hash"],
+    "GET /users/me, 1 connection, while 32 sign-ins run in the same process": ["p50", "p99"],
+    **{
+        f"GET /users/me with an API key, {connections}": SERVED
+        for connections in ("1 connection", "16 connections")
+    },
+    **{f"GET /users, page {number}": ["p50", "p99", "errors"] for number in (1, 100)},
     **dict.fromkeys(("users", "users, first GET /users/me: connects", "auth", "health", "worker"), PARTS),
     "GET /users/me, each layer's own time": [
         "Mangum, or the outermost ASGI layer",
@@ -54,6 +61,7 @@ def test_a_run_has_all_its_rows_finds_every_layer_and_no_request_fails(tmp_path:
     errors = [figure for figure in figures if figure["name"] == "errors"]
     assert all(figure["ours"] == figure["reference"] == 0 for figure in errors)
     assert "Not found" not in ended.stdout
+    assert "Errors of" not in ended.stdout
 
 
 def test_an_unknown_measure_is_refused() -> None:

@@ -86,6 +86,13 @@ def test_a_path_of_no_function_is_a_problem_of_404(ask: Any, path: str) -> None:
     assert_problem(ask(path, {"auth": echo}), 404, "not_found")
 
 
+def test_what_an_issuer_with_a_path_says_of_itself_is_asked_of_its_function(ask: Any) -> None:
+    path = "/.well-known/oauth-authorization-server/v1/auth"
+    assert ask(path, {"auth": echo}).text == f"GET {path} {path} ''"
+    for other in (f"{path}/more", path.replace("auth", "unknown"), "/.well-known/v1/auth"):
+        assert ask(other, {"auth": echo}).status_code == 404
+
+
 def test_the_gateways_pages_are_only_read(ask: Any) -> None:
     response = ask("/mailbox", method="POST")
 

@@ -120,7 +120,7 @@ def test_an_address_that_has_an_account_is_one_sentence(world: World, way: list[
         (["--password-stdin"], "short\n", "The password needs at least 8 characters.\n"),
         (["--password-stdin"], "", "The password needs at least 8 characters.\n"),
         (["--password-stdin"], "x" * 1025, "The password is longer than 1024 bytes.\n"),
-        (["--password-stdin", "--role", "no-such-role"], PASSWORD, "There is no role 'no-such-role'.\n"),
+        (["--password-stdin", "--role", "no-such-role"], PASSWORD, "There is no role no-such-role.\n"),
         (
             ["--password-stdin", "--name", "two\nlines"],
             PASSWORD,

@@ -10,6 +10,8 @@ NOT_REPEATABLE = {
     "POST /v1/auth/login": "a token endpoint: its answer must not be stored",
     "POST /v1/auth/refresh": "a token endpoint: a repetition gets the successor by itself",
     "POST /v1/auth/token": "a token endpoint: its answer must not be stored",
+    "POST /v1/auth/revoke": "creates nothing: a revoked token stays revoked",
+    "POST /v1/auth/introspect": "creates nothing: it looks at a token",
     "POST /v1/auth/verify-email": "creates nothing: its token works once",
     "POST /v1/auth/password/reset": "creates nothing: its token works once",
     "POST /v1/auth/email/confirm": "creates nothing: its token works once",

@@ -28,10 +28,11 @@ class FunctionModule(Protocol):
 
 def function_module(path: str) -> FunctionModule | None:
     """The `app.py` that a path belongs to."""
-    parts = path.split("/")
-    if len(parts) < 3 or parts[1] != "v1" or parts[2] not in FUNCTIONS:
-        return None
-    module: Any = import_module(f"functions.{parts[2]}.app")
+    match path.split("/"):
+        case ["", "v1", name, *_] | ["", ".well-known", _, "v1", name] if name in FUNCTIONS:
+            module: Any = import_module(f"functions.{name}.app")
+        case _:
+            return None
     return module  # type: ignore[no-any-return]  # a module has no type of its own
 
 

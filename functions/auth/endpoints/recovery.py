@@ -125,7 +125,8 @@ def confirm_email(body: LinkToken, db: Db) -> Message:
 def undo_email(body: LinkToken, db: Db) -> Message:
     """Spend the token that was mailed to the old address.
 
-    The old address is back, all sessions have ended, and a link for a new password is on its way to it.
+    The old address is back, all sessions and API keys have ended, and a link for a new password is on its
+    way to it.
     """
     email_change.undo(db, body.token)
     return Message(message="The address is back. Set a new password with the link that is on its way to it.")

@@ -78,3 +78,8 @@ def delete_key(session: Session, user_id: UUID, key_id: UUID) -> bool:
     """Delete a key of this account; False where there is none."""
     statement = delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id)
     return session.execute(statement.returning(ApiKey.id)).first() is not None
+
+
+def delete_keys(session: Session, user_id: UUID) -> list[UUID]:
+    """All keys of an account are gone; gives their ids."""
+    return list(session.scalars(delete(ApiKey).where(ApiKey.user_id == user_id).returning(ApiKey.id)))

@@ -4,7 +4,7 @@ from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from common.permissions import PERMISSIONS
@@ -29,7 +29,7 @@ _TIMESTAMP: Final = re.compile(
 
 def _visible(name: str) -> str:
     if not name.strip():
-        raise PydanticCustomError("name_blank", "must have a character that can be seen")
+        raise ValueError("must have a character that can be seen")
     return name
 
 
@@ -45,7 +45,7 @@ def _each_once(values: list[str]) -> list[str]:
 
 def _timestamp(value: object) -> object:
     if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
-        raise PydanticCustomError("time_not_understood", "must be a time with its zone, as in RFC 3339")
+        raise ValueError("must be a time with its zone, such as 2027-11-22T08:15:30Z")
     return value
 
 
@@ -61,19 +61,20 @@ def _network(text: str) -> str:
     try:
         network = ip_network(text if understood else "", strict=False)
     except ValueError:
-        raise PydanticCustomError(
-            "network_not_understood", "must be a network or an address, such as 192.0.2.0/24"
-        ) from None
+        raise ValueError("must be a network or an address, such as 192.0.2.0/24") from None
     if slash and network.network_address != ip_network(text.partition("/")[0]).network_address:
-        raise PydanticCustomError(
-            "network_has_host_bits",
-            "has bits beyond its prefix: write {network}, or the address alone",
-            {"network": str(network)},
-        )
+        raise ValueError(f"has bits beyond its prefix: write {network}, or the address alone")
     if isinstance(network, IPv6Network) and network.prefixlen >= 96:
         mapped = network.network_address.ipv4_mapped
         return str(network if mapped is None else ip_network((mapped, network.prefixlen - 96)))
     return str(network)
+
+
+def _whole(value: object) -> object:
+    # Pydantic would take `true` and "5" as well, and in its strict mode not 5.0, an integer in JSON Schema.
+    if isinstance(value, bool | str):
+        raise ValueError("must be an integer")  # noqa: TRY004 - pydantic tells clients of a ValueError alone
+    return value
 
 
 def _left_out(schema: dict[str, Any]) -> None:
@@ -95,7 +96,10 @@ CidrNetwork = Annotated[str, Field(max_length=64), AfterValidator(_network)]
 Networks = Annotated[
     list[CidrNetwork], Field(max_length=MOST_NETWORKS, examples=[_NETWORKS]), AfterValidator(_each_once)
 ]
-RequestsPerMinute = Annotated[int, Field(strict=True, ge=1, le=MOST_REQUESTS_PER_MINUTE, examples=[600])]
+RequestsPerMinute = Annotated[
+    int, Field(ge=1, le=MOST_REQUESTS_PER_MINUTE, examples=[600]), BeforeValidator(_whole)
+]
+OverlapSeconds = Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_SECONDS), BeforeValidator(_whole)]
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp), Field(examples=[_TIME])]
 
 _OF_SCOPES: Final = "What the key may do, as far as its owner may."
@@ -120,6 +124,12 @@ class ApiKeyCreate(RequestModel):
 class ApiKeyChange(RequestModel):
     """What to change of an API key; a member that is left out stays as it is."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Weekly backup", "requests_per_minute": 60, "expires_at": None}]
+        }
+    )
+
     name: Name = Field("", description="What the key is for.", json_schema_extra=_left_out)
     scopes: Scopes = Field([], description=_OF_SCOPES, json_schema_extra=_left_out)
     networks: Networks = Field([], description=_OF_NETWORKS, json_schema_extra=_left_out)
@@ -132,7 +142,7 @@ class ApiKeyChange(RequestModel):
 class ApiKeyRotate(RequestModel):
     """How to replace the secret of an API key."""
 
-    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_OVERLAP_SECONDS)] = Field(
+    overlap_seconds: OverlapSeconds = Field(
         86_400, description="How long the key before still works.", examples=[86_400]
     )
 

@@ -9,6 +9,7 @@ from common.errors import NotFound, TooManyRequests, Unavailable, problems
 from common.idempotency import Idempotent
 from common.routing import Router
 from functions.users import invitation_limits, invitations
+from functions.users.powers import UnknownRole
 from functions.users.schemas.invitations import Invite, InvitedAccount
 
 router = Router(prefix="/v1/users", tags=["users"])
@@ -24,7 +25,7 @@ InvitedId = Annotated[UUID, Path(description="The `id` of an account that is inv
     operation_id="invite_user",
     summary="Invite somebody",
     dependencies=[Idempotent],
-    responses=problems(invitations.AddressTaken, invitations.UnknownRole, TooManyRequests, Unavailable),
+    responses=problems(invitations.AddressTaken, UnknownRole, TooManyRequests, Unavailable),
 )
 async def invite_user(body: Invite, user: RecentAdministrator) -> InvitedAccount:
     """Create an account without a password, and mail its person a link with which to choose one.

@@ -1,20 +1,12 @@
-"""What invitations look at beyond accounts: roles, and until when a link works."""
+"""Until when an invitation can be accepted."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common.models import OneTimeToken, Role
-
-
-def own_made_roles(session: Session, names: Sequence[str]) -> dict[str, list[str]]:
-    """The permissions of those of `names` that are rows, by name; they stay until the transaction ends."""
-    # In one order for everybody, so that two transactions do not wait for each other.
-    statement = select(Role).where(Role.name.in_(names)).order_by(Role.name)
-    return {role.name: role.permissions for role in session.scalars(statement.with_for_update(read=True))}
+from common.models import OneTimeToken
 
 
 def invitation_expiry(session: Session, user_id: UUID) -> datetime:

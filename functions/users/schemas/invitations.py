@@ -1,13 +1,13 @@
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from common.email_addresses import EmailAddress
 from common.schemas import Line, RequestModel, ResponseModel
-
-RoleName = Annotated[Line, Field(min_length=1, max_length=32, examples=["member"])]
+from functions.users.schemas.administration import AccountRead
+from functions.users.schemas.roles import RoleName
 
 
 class Invite(RequestModel):
@@ -24,15 +24,9 @@ class Invite(RequestModel):
     )
 
 
-class InvitedAccount(ResponseModel):
+class InvitedAccount(AccountRead):
     """An account that waits for its person."""
 
-    id: UUID
-    email: str = Field(examples=["ada@lambkin.example"])
-    name: str = Field(examples=["Ada"])
-    roles: list[str] = Field(examples=[["member"]])
-    state: Literal["invited"]
-    created_at: datetime
     invitation_expires_at: datetime = Field(description="Until when the mailed link works.")
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from common.context import current_context
 from common.database.transactions import after_commit
+from common.encrypted_columns import JOB_SECRET
 from common.encryption import encrypt
 from common.ids import new_id
 from common.jobs.queues import LONGEST_DELAY, WakeUp, announce
@@ -76,7 +77,7 @@ def _origin() -> dict[str, str]:
 
 def secret_context(job_id: UUID) -> str:
     """Binds a ciphertext to its row."""
-    return f"job:{job_id}"
+    return JOB_SECRET.context(job_id)
 
 
 def announcement(delay: timedelta) -> Any:  # noqa: ANN401 - an SQL expression or None

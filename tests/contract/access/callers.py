@@ -7,13 +7,10 @@ from typing import Final
 from uuid import UUID
 from zlib import crc32
 
-from sqlalchemy import insert
-
-from common.api_keys import forget_api_keys, key_digest, new_key
-from common.ids import new_id
-from common.models import ApiKey
+from common.api_keys import forget_api_keys
 from common.permissions import ADMINISTRATOR, MEMBER, PERMISSIONS
 from tests.contract.access.demands import Demand
+from tests.support.api_keys import mint
 from tests.support.world import World
 
 # What the rules answer; all else is the code of a refusal.
@@ -33,6 +30,7 @@ class Callers:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.somebody = world.account(roles=[]).id
         self.person = cache(self.new_person)
         self.key = cache(self.new_key)
 
@@ -59,14 +57,10 @@ class Callers:
     def new_key(self, permissions: frozenset[str], scopes: frozenset[str], then: str = "") -> Caller:
         """A program that acts for somebody with these permissions."""
         owner = self.world.account(roles=[self.role(permissions)])
-        key_id = new_id()
-        key = new_key(key_id)
-        values = {"user_id": owner.id, "name": "matrix", "digest": key_digest(key), "scopes": sorted(scopes)}
-        with self.world.engine.begin() as connection:
-            connection.execute(insert(ApiKey).values(id=key_id, **values))
+        key = mint(self.world, owner.id, scopes=sorted(scopes))
         if then:
             self.world.run(then, id=owner.id)
-        return Caller(owner.id, {"Authorization": f"Bearer {key}"})
+        return Caller(owner.id, key.headers)
 
 
 @dataclass(frozen=True)
@@ -77,23 +71,35 @@ class Column:
     rule: Callable[[Demand], str]
 
 
-def _person(permissions: Callable[[Demand], frozenset[str]], then: str = "") -> Callable[..., Caller]:
+type _Permissions = Callable[[Demand], frozenset[str]]
+type _Then = Callable[[Callers, Demand], str]
+
+
+def _nothing(*_: object) -> str:
+    return ""
+
+
+def _becomes(statement: str) -> _Then:
+    return lambda *_: statement
+
+
+def _loses_it(callers: Callers, demand: Demand) -> str:
+    return f"update users set roles = '{{{callers.role(_all_but(demand))}}}' where id = :id"
+
+
+def _person(permissions: _Permissions, then: _Then = _nothing) -> Callable[..., Caller]:
     def make(callers: Callers, demand: Demand, shared: bool) -> Caller:  # noqa: FBT001 - one of two, by the rule
-        return (callers.person if shared else callers.new_person)(permissions(demand), then)
+        return (callers.person if shared else callers.new_person)(permissions(demand), then(callers, demand))
 
     return make
 
 
-def _key(
-    permissions: Callable[[Demand], frozenset[str]],
-    scopes: Callable[[Demand], frozenset[str]],
-    then: str = "",
-) -> Callable[..., Caller]:
+def _key(permissions: _Permissions, scopes: _Permissions, then: _Then = _nothing) -> Callable[..., Caller]:
     def make(callers: Callers, demand: Demand, shared: bool) -> Caller:  # noqa: FBT001 - one of two, by the rule
         # What a process remembers of a key is another test's.
         forget_api_keys()
         make_key = callers.key if shared else callers.new_key
-        return make_key(permissions(demand), scopes(demand), then)
+        return make_key(permissions(demand), scopes(demand), then(callers, demand))
 
     return make
 
@@ -127,10 +133,11 @@ def _keys_may(demand: Demand, code: str) -> str:
     return code if demand.keys else "session_required"
 
 
-_DISABLED: Final = "update users set state = 'disabled' where id = :id"
-_NO_ROLE: Final = "update users set roles = '{}' where id = :id"
-_SIGNED_OUT: Final = "update sessions set revoked_at = now() where user_id = :id"
-_LONG_AGO: Final = "update sessions set authenticated_at = now() - interval '1 day' where user_id = :id"
+_DISABLED: Final = _becomes("update users set state = 'disabled' where id = :id")
+_SIGNED_OUT: Final = _becomes("update sessions set revoked_at = now() where user_id = :id")
+_LONG_AGO: Final = _becomes(
+    "update sessions set authenticated_at = now() - interval '1 day' where user_id = :id"
+)
 
 COLUMNS: Final[dict[str, Column]] = {
     "nobody": Column(lambda *_: None, lambda _: "unauthenticated"),
@@ -140,7 +147,7 @@ COLUMNS: Final[dict[str, Column]] = {
     "an administrator": Column(_person(_all), lambda _: SERVED),
     "a disabled account": Column(_person(_all, _DISABLED), lambda d: _at_once(d, "invalid_token")),
     "a member who lost the permission": Column(
-        _person(_all, _NO_ROLE), lambda d: _at_once(d, _lacking(d, "insufficient_scope"))
+        _person(_all, _loses_it), lambda d: _at_once(d, _lacking(d, "insufficient_scope"))
     ),
     "a session that was signed out": Column(
         _person(_all, _SIGNED_OUT), lambda d: _at_once(d, "invalid_token")
@@ -152,8 +159,10 @@ COLUMNS: Final[dict[str, Column]] = {
         _key(_all, _all_but), lambda d: _keys_may(d, "insufficient_scope")
     ),
     "an API key with the scope": Column(_key(_all, _just_enough), lambda d: _keys_may(d, SERVED)),
-    "an API key of a disabled account": Column(_key(_all, _all, _DISABLED), lambda _: "invalid_token"),
+    "an API key of a disabled account": Column(
+        _key(_all, _all, _DISABLED), lambda d: _keys_may(d, "invalid_token")
+    ),
     "an API key of a member who lost the permission": Column(
-        _key(_all, _all, _NO_ROLE), lambda d: _keys_may(d, "insufficient_scope")
+        _key(_all, _all, _loses_it), lambda d: _keys_may(d, "insufficient_scope")
     ),
 }

@@ -41,11 +41,9 @@ def fitting(operation: Operation, world: World) -> Call:
         elif parameter.get("required") and parameter["in"] == "query":
             arguments["params"][parameter["name"]] = example(parameter)
     for kind, content in operation.described.get("requestBody", {}).get("content", {}).items():
-        body = example(content)
-        if isinstance(body, dict):
-            body = _fresh(body, world)
-            if operation.id in BODIES:
-                body |= BODIES[operation.id](world)
+        body = _fresh(example(content), world)
+        if operation.id in BODIES:
+            body |= BODIES[operation.id]()
         if kind == "application/json":
             arguments["json"] = body
         elif kind == "application/x-www-form-urlencoded":
@@ -55,9 +53,13 @@ def fitting(operation: Operation, world: World) -> Call:
     return Call(operation, arguments)
 
 
-def _fresh(body: dict[str, Any], world: World) -> dict[str, Any]:
+def _fresh(body: Any, world: World) -> Any:
     """The same with addresses that nobody has."""
-    return {
-        name: ADDRESS.sub(lambda _: world.address(), value) if isinstance(value, str) else value
-        for name, value in body.items()
-    }
+    match body:
+        case str():
+            return ADDRESS.sub(lambda _: world.address(), body)
+        case dict():
+            return {name: _fresh(value, world) for name, value in body.items()}
+        case list():
+            return [_fresh(value, world) for value in body]
+    return body

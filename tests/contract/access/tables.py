@@ -3,12 +3,15 @@
 It is public, or it has a row, or its example does not succeed by itself, or it looks closer than the rule.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 from common.functions import FUNCTIONS
+from tests.contract.access.demands import Operation
+from tests.support.api_keys import mint
 from tests.support.world import World
 
 NOBODYS: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -18,6 +21,8 @@ PUBLIC: Final = {
     "live",
     "ready",
     "jwks",
+    "oauth_metadata",
+    "revoke_token",
     "register",
     "verify_email",
     "resend_verification",
@@ -30,8 +35,16 @@ PUBLIC: Final = {
     "undo_email",
     "undo_deletion",
     "download_export",
+    "accept_invitation",
 }
 """Operations for everybody. Without a line here, one that demands nothing is an oversight."""
+
+HIDDEN: Final = defaultdict(
+    set[str],
+    # Where RFC 8414 has it; `oauth_metadata` is the same within our own paths.
+    auth={"/.well-known/oauth-authorization-server/v1/auth"},
+)
+"""What a function serves besides, that its description does not tell of: for everybody, and of nobody."""
 
 ANSWERS: Final = {
     "ready": "unavailable",
@@ -45,6 +58,7 @@ ANSWERS: Final = {
     "undo_deletion": "invalid_link",
     "read_export": "no_export",
     "download_export": "invalid_link",
+    "accept_invitation": "invalid_link",
 }
 """How an operation ends for who may call it, where its example does not succeed: nobody's token, for one."""
 
@@ -54,15 +68,23 @@ EXCEPTIONS: Final = {
 }
 """Cells that are stricter than the rule: these look at the account in any case."""
 
-BODIES: Final[dict[str, Callable[[World], dict[str, Any]]]] = {}
-"""Members in place of an example's, where that serves once only. Addresses of mail are new in any case."""
+BODIES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "create_role": lambda: {"name": _role_name(), "permissions": ["profile:read"]},
+    "change_role": lambda: {"permissions": ["profile:read"]},
+    "set_user_roles": lambda: {"roles": ["member"]},
+}
+"""Members in place of an example's, where that serves once only, or wants more than the operation demands.
+
+Addresses of mail are new in any case.
+"""
 
 
 @dataclass(frozen=True)
 class Row:
     """What a path parameter names: a row of the caller's own, or one of anybody's that a permission opens.
 
-    `make` gives the name of a new row of an account; `missing` is that of none, and as long.
+    `make` gives the name of a new row, of the account that it is told where it is somebody's; `missing` is
+    the name of none, and as long.
     """
 
     of: Literal["the caller", "anybody"]
@@ -70,14 +92,56 @@ class Row:
     missing: str = NOBODYS
 
 
+def _role_name() -> str:
+    return f"role-{uuid4().hex[:8]}"
+
+
 def _session(world: World, owner: UUID) -> object:
-    return world.rows(
+    statement = (
         "insert into sessions (id, user_id, client_address, user_agent, expires_at) "
-        "values (:id, :owner, '198.51.100.1', 'tests', now() + interval '1 day') returning id",
-        id=uuid4(),
-        owner=owner,
-    )[0].id
+        "values (:id, :owner, '198.51.100.1', 'tests', now() + interval '1 day') returning id"
+    )
+    return world.scalar(statement, id=uuid4(), owner=owner)
 
 
-ROWS: Final = {"session_id": Row("the caller", _session)}
-"""By path parameter."""
+def _api_key(world: World, owner: UUID) -> object:
+    return mint(world, owner).id
+
+
+def _account(world: World, _: UUID) -> object:
+    # Who may do nothing: whoever may act on accounts may act on this one.
+    return world.account(roles=[]).id
+
+
+def _invited(world: World, _: UUID) -> object:
+    account = world.account(roles=[], verified=False)
+    world.run("update users set state = 'invited' where id = :id", id=account.id)
+    return account.id
+
+
+def _role(world: World, _: UUID) -> object:
+    return world.scalar(
+        "insert into roles (name, permissions) values (:n, '{}') returning name", n=_role_name()
+    )
+
+
+def _list_of_invitations(world: World, owner: UUID) -> object:
+    statement = "insert into bulk_invitations (id, created_by) values (:id, :owner) returning id"
+    return world.scalar(statement, id=uuid4(), owner=owner)
+
+
+ROWS: Final = {
+    "session_id": Row("the caller", _session),
+    "api_key_id": Row("the caller", _api_key),
+    "user_id": Row("anybody", _account),
+    "resend_invitation": Row("anybody", _invited),
+    "revoke_invitation": Row("anybody", _invited),
+    "list_id": Row("anybody", _list_of_invitations),
+    "name": Row("anybody", _role, missing=_role_name()),
+}
+"""By path parameter, or by operation where that wants a row of another kind."""
+
+
+def row_of(operation: Operation) -> Row:
+    """The row that an operation names. Raises KeyError for one without a line."""
+    return ROWS.get(operation.id) or ROWS[operation.row]

@@ -171,9 +171,12 @@ def test_another_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
 
 def test_the_old_address_takes_the_account_back(asgi: httpx.Client, world: World) -> None:
     person, new = world.person(), world.address()
+    key = {"name": "of an intruder", "scopes": ["profile:read"]}
+    made = asgi.post("/v1/auth/api-keys", json=key, headers=person.headers).json()["key"]
     asgi.post("/v1/auth/email/confirm", json={"token": change_email(asgi, world, person.headers, new)})
     [told] = world.mails(person.email)
     assert asgi.post("/v1/auth/email/undo", json={"token": told.token}).status_code == 200
+    assert asgi.get("/v1/users/me", headers={"Authorization": f"Bearer {made}"}).status_code == 401
     assert asgi.post("/v1/auth/refresh", json={"refresh_token": person.refresh_token}).status_code == 401
     assert login(asgi, new).status_code == 401
     assert login(asgi, person.email).json()["code"] == "password_reset_required"

@@ -49,6 +49,7 @@ def row(world: World, user_id: UUID) -> object:
 
 def assert_refused(answer: httpx.Response) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("act", ACTS)

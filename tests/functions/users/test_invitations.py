@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from common.api_keys import key_digest, new_key
-from common.ids import new_id
+from common.permissions import MEMBER
+from tests.support.api_keys import mint
 from tests.support.world import PASSWORD, Person, World
 
 
@@ -108,6 +108,25 @@ def test_nobody_gives_a_role_that_permits_more_than_they_may(asgi: httpx.Client,
     assert invite(asgi, inviter, email, roles=["member", support]).status_code == 201
 
 
+def test_an_invitation_that_would_permit_more_than_who_sends_it_is_in_the_log(
+    asgi: httpx.Client, world: World, admin: Person
+) -> None:
+    inviter = world.person(roles=["member", role(world, "users:write")])
+    invite(asgi, inviter, world.address(), roles=["admin"])
+    path, _ = invited(asgi, world, admin, roles=["admin"])
+    asgi.post(f"{path}/invitation", headers=inviter.headers)
+    asgi.delete(f"{path}/invitation", headers=inviter.headers)
+    entries = world.rows(
+        "select action, outcome, details ->> 'reason' as reason from audit_log "
+        "where actor_id = :id and action <> 'session.opened' order by created_at",
+        id=inviter.id,
+    )
+    assert [tuple(entry) for entry in entries] == [
+        (action, "refused", "insufficient_scope")
+        for action in ("account.invited", "invitation.resent", "invitation.revoked")
+    ]
+
+
 def test_a_role_that_there_is_not_is_named(asgi: httpx.Client, world: World, admin: Person) -> None:
     refused = invite(asgi, admin, world.address(), roles=["member", "no-such-role"])
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_role")
@@ -179,7 +198,7 @@ def test_a_revoked_invitation_leaves_no_account_and_a_free_address(
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-@pytest.mark.parametrize("state", ["active", "disabled", "deleting"])
+@pytest.mark.parametrize("state", ["active", "disabled", "deleting", "deleted"])
 def test_only_what_is_still_invited_can_be_sent_again_or_revoked(
     asgi: httpx.Client, world: World, admin: Person, method: str, state: str
 ) -> None:
@@ -195,11 +214,8 @@ def test_only_what_is_still_invited_can_be_sent_again_or_revoked(
 def test_an_account_that_is_gone_is_not_found(
     asgi: httpx.Client, world: World, admin: Person, method: str
 ) -> None:
-    gone = world.account()
-    world.run("update users set state = 'deleted' where id = :id", id=gone.id)
-    for user_id in (gone.id, uuid4()):
-        refused = asgi.request(method, f"/v1/users/{user_id}/invitation", headers=admin.headers)
-        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    refused = asgi.request(method, f"/v1/users/{uuid4()}/invitation", headers=admin.headers)
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
@@ -213,27 +229,11 @@ def test_nobody_touches_an_invitation_that_permits_more_than_they_may(
     assert accept(asgi, world.mails(email)[0].token).status_code == 200
 
 
-def _api_key(world: World, owner: Person, *scopes: str) -> dict[str, str]:
-    key_id = new_id()
-    key = new_key(key_id)
-    world.run(
-        "insert into api_keys (id, user_id, name, digest, scopes) "
-        "values (:id, :user_id, '', :digest, :scopes)",
-        id=key_id,
-        user_id=owner.id,
-        digest=key_digest(key),
-        scopes=list(scopes),
-    )
-    return {"Authorization": f"Bearer {key}"}
-
-
 def test_an_api_key_sends_again_what_its_scopes_permit_and_invites_nobody(
     asgi: httpx.Client, world: World, admin: Person
 ) -> None:
-    narrow = _api_key(world, admin, "users:write")
-    wide = _api_key(
-        world, admin, "users:write", "profile:read", "profile:write", "files:read", "files:write", "ai:use"
-    )
+    narrow = mint(world, admin.id, "users:write").headers
+    wide = mint(world, admin.id, "users:write", *MEMBER).headers
     path, _ = invited(asgi, world, admin)
     assert asgi.post(f"{path}/invitation", headers=narrow).json()["code"] == "insufficient_scope"
     assert asgi.post(f"{path}/invitation", headers=wide).status_code == 200
