@@ -44,7 +44,7 @@ def export_person(job: JobContext) -> None:
     personal_data.export_person(job, own.collect)
 
 
-@tasks.task("erase_person")
+@tasks.task("erase_person", timeout_seconds=300)
 def erase_person(job: JobContext) -> None:
     """Erase what `auth` knows of a person."""
     personal_data.erase_person(job, own.erase)

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from common import accounts, one_time_tokens
-from common.personal_data import Topic, records
+from common.personal_data import MOST_RECORDS, Topic, records
 from functions.auth.repository import personal_data as stored
 
 
@@ -18,19 +18,19 @@ def collect(session: Session, user_id: UUID) -> dict[str, Topic]:
         ),
         "sessions": Topic(
             "Where you signed in, with which program, from which network address, and how long it lasted.",
-            records(stored.sessions(session, user_id)),
+            records(stored.sessions(session, user_id, MOST_RECORDS)),
         ),
         "api_keys": Topic(
             "The API keys that you made, and what each may do. The keys themselves are not stored.",
-            records(stored.api_keys(session, user_id)),
+            records(stored.api_keys(session, user_id, MOST_RECORDS)),
         ),
         "links": Topic(
             "The links that were mailed to you lately, and whether they were used.",
-            records(stored.links(session, user_id)),
+            records(stored.links(session, user_id, MOST_RECORDS)),
         ),
         "registrations": Topic(
             "Registrations with your address that were not confirmed yet.",
-            records(stored.registrations(session, user_id)),
+            records(stored.registrations(session, user_id, MOST_RECORDS)),
         ),
     }
 

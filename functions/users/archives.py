@@ -43,12 +43,13 @@ def assemble(job: JobContext) -> None:
         _assemble(job)
     except Exception as error:
         if job.is_lost_to(error):
-            job.transaction(lambda session: fail(session, UUID(job.payload["export_id"])))
+            user_id, export_id = UUID(job.payload["user_id"]), UUID(job.payload["export_id"])
+            job.transaction(lambda session: fail(session, user_id, export_id))
         raise
 
 
 def _assemble(job: JobContext) -> None:
-    export_id = UUID(job.payload["export_id"])
+    user_id, export_id = UUID(job.payload["user_id"]), UUID(job.payload["export_id"])
     found = job.transaction(lambda session: _open(session, export_id, job.payload["functions"]))
     try:
         if found is None:
@@ -57,7 +58,7 @@ def _assemble(job: JobContext) -> None:
         key, parts = found
         archive = _zip(parts)
         bucket.put(key, archive, "application/zip")
-        job.finish_with(lambda session: _complete(session, export_id, len(archive)))
+        job.finish_with(lambda session: _complete(session, user_id, export_id, len(archive)))
     except _NotWanted:
         # Also what an attempt that was killed may have left there.
         remove(export_id)
@@ -94,11 +95,10 @@ def _clear(session: Session, export_id: UUID) -> None:
             raise _NotWanted
 
 
-def _complete(session: Session, export_id: UUID, size: int) -> None:
+def _complete(session: Session, user_id: UUID, export_id: UUID, size: int) -> None:
     kept = timedelta(days=get_settings().export_days)
-    user_id = stored.complete(session, export_id, size, kept)
-    account = accounts.hold_account(session, user_id) if user_id else None
-    if account is None:
+    account = accounts.hold_account(session, user_id)
+    if account is None or not stored.complete(session, export_id, size, kept):
         # Where another attempt was faster, the archive is in its place already.
         _clear(session, export_id)
         return
@@ -144,11 +144,10 @@ def _readme(contents: list[str]) -> str:
     )
 
 
-def fail(session: Session, export_id: UUID) -> None:
+def fail(session: Session, user_id: UUID, export_id: UUID) -> None:
     """Give an export up, and tell its person; nothing happens where it is not waited for any more."""
-    user_id = stored.fail(session, export_id)
-    account = accounts.hold_account(session, user_id) if user_id else None
-    if account is None:
+    account = accounts.hold_account(session, user_id)
+    if account is None or not stored.fail(session, export_id):
         return
     personal_data.delete_parts(session, export_id)
     values = {"name": account.name, "home_link": get_settings().frontend_url}
@@ -159,8 +158,8 @@ def fail(session: Session, export_id: UUID) -> None:
 
 def sweep(database: Database) -> None:
     """Remove the archives that nobody may fetch any more, and give up the exports that nobody works on."""
-    for export_id in database.transaction(partial(stored.stuck, since=_STUCK, limit=_SWEEP_BATCH)):
-        database.transaction(partial(fail, export_id=export_id))
+    for row in database.transaction(partial(stored.stuck, since=_STUCK, limit=_SWEEP_BATCH)):
+        database.transaction(partial(fail, user_id=row.user_id, export_id=row.id))
     for export_id in database.transaction(partial(stored.removable, limit=_SWEEP_BATCH)):
         remove(export_id)
         database.transaction(partial(stored.forget_archive, export_id=export_id))

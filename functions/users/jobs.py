@@ -57,7 +57,8 @@ def assemble_export(job: JobContext) -> None:
 @tasks.task("fail_export")
 def fail_export(job: JobContext) -> None:
     """Give up an export of which a function could not write its part."""
-    job.finish_with(lambda session: archives.fail(session, UUID(job.payload["export_id"])))
+    user_id, export_id = UUID(job.payload["user_id"]), UUID(job.payload["export_id"])
+    job.finish_with(lambda session: archives.fail(session, user_id, export_id))
 
 
 @tasks.every(seconds=600)

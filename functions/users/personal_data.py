@@ -1,18 +1,15 @@
 """What `users` keeps of a person: exported, and erased."""
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from common import accounts
 from common.database import AnyRow
-from common.personal_data import Topic, records
+from common.personal_data import MOST_RECORDS, Topic, records
 from functions.users.repository import erasure
 from functions.users.repository import personal_data as stored
-
-AUDIT_ENTRIES: Final = 10_000
-"""The newest so many are in an export: it is made in memory, and the log of an administrator may be long."""
 
 
 def collect(session: Session, user_id: UUID) -> dict[str, Topic]:
@@ -24,17 +21,19 @@ def collect(session: Session, user_id: UUID) -> dict[str, Topic]:
         "profile": Topic("Your account.", profile._asdict()),
         "audit": Topic(
             "What you did and what was done to your account, newest first, at most "
-            f"{AUDIT_ENTRIES:,} entries. Where somebody else acted, their address is theirs and not shown.",
-            [_entry(row, user_id) for row in stored.audit(session, user_id, AUDIT_ENTRIES)],
+            f"{MOST_RECORDS:,} entries. Where somebody else acted, their address is theirs and not shown.",
+            [_entry(row, user_id) for row in stored.audit(session, user_id, MOST_RECORDS)],
         ),
-        "exports": Topic("The exports that you asked for.", records(stored.exports(session, user_id))),
+        "exports": Topic(
+            "The exports that you asked for.", records(stored.exports(session, user_id, MOST_RECORDS))
+        ),
         "invitations": Topic(
             "Lists of people to invite in which your address was.",
-            records(stored.invitations(session, profile.email)),
+            records(stored.invitations(session, profile.email, MOST_RECORDS)),
         ),
         "bulk_invitations": Topic(
             "Lists of people that you invited; the people in them are not you and not shown.",
-            records(stored.bulk_invitations(session, user_id)),
+            records(stored.bulk_invitations(session, user_id, MOST_RECORDS)),
         ),
     }
 

@@ -17,6 +17,7 @@ from common.ids import new_id
 from common.models import Session, User
 from common.permissions import ADMINISTRATOR
 
+_BATCH: Final = 10_000
 _ADMINISTRATORS_LOCK: Final = 0x6C616D626B61646D
 
 
@@ -123,8 +124,14 @@ def leave_tombstone(session: DatabaseSession, user_id: UUID) -> None:
 
 def delete_sessions(session: DatabaseSession, user_id: UUID) -> int:
     """Delete the sessions of an account, live or not, with their refresh tokens; how many."""
-    deleted = delete(Session).where(Session.user_id == user_id).returning(Session.id)
-    return len(session.execute(deleted).all())
+    batch = select(Session.id).where(Session.user_id == user_id).limit(_BATCH)
+    total = 0
+    # In batches, so that no statement runs for long.
+    while deleted := session.execute(
+        delete(Session).where(Session.id.in_(batch)).returning(Session.id)
+    ).all():
+        total += len(deleted)
+    return total
 
 
 def knows_user_agent(session: DatabaseSession, user_id: UUID) -> bool | None:

@@ -37,6 +37,10 @@ _EXPORT_ATTEMPTS: Final = 12
 _ERASE_ATTEMPTS: Final = 24
 
 
+MOST_RECORDS: Final = 10_000
+"""The newest so many of a kind are in an export, as its parts are made in memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One file of an export: `about` says to its reader what it is.

@@ -10,7 +10,7 @@ import pytest
 from common.functions import FUNCTIONS, PERSONAL
 from common.models import Base
 from common.models.ownership import OWNERSHIP
-from functions.users.personal_data import AUDIT_ENTRIES
+from common.personal_data import MOST_RECORDS
 from infra.local.home import PROJECT
 
 TEXT = (PROJECT / "docs" / "personal-data.md").read_text(encoding="utf-8")
@@ -57,4 +57,4 @@ def test_the_guides_python_imports_what_there_is_and_its_numbers_are_the_codes()
             module = importlib.import_module(node.module or "")
             for alias in node.names:
                 assert hasattr(module, alias.name) or import_module(f"{node.module}.{alias.name}")
-    assert f"the newest {AUDIT_ENTRIES:,}" in TEXT
+    assert f"the newest {MOST_RECORDS:,}" in TEXT

@@ -1,6 +1,7 @@
 """What `auth` keeps of a person: read for an export, without its secrets, and deleted."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Delete, delete, select
@@ -10,25 +11,28 @@ from common.database import AnyRow
 from common.models import ApiKey, OneTimeToken, Password, PendingRegistration, RefreshToken
 from common.models import Session as SignIn
 
+_BATCH: Final = 10_000
+
 
 def password(session: Session, user_id: UUID) -> Sequence[AnyRow]:
     """When the password was changed last."""
     return session.execute(select(Password.changed_at).where(Password.user_id == user_id)).all()
 
 
-def registrations(session: Session, user_id: UUID) -> Sequence[AnyRow]:
-    """The registrations of an account that no link has confirmed."""
+def registrations(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """The newest registrations of an account that no link has confirmed."""
     statement = (
         select(PendingRegistration.name, OneTimeToken.created_at, OneTimeToken.expires_at)
         .join(OneTimeToken, OneTimeToken.digest == PendingRegistration.digest)
         .where(OneTimeToken.user_id == user_id)
-        .order_by(OneTimeToken.created_at)
+        .order_by(OneTimeToken.created_at.desc())
+        .limit(limit)
     )
     return session.execute(statement).all()
 
 
-def links(session: Session, user_id: UUID) -> Sequence[AnyRow]:
-    """The mailed links to an account."""
+def links(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """The newest mailed links to an account."""
     statement = select(
         OneTimeToken.purpose,
         OneTimeToken.email,
@@ -37,11 +41,11 @@ def links(session: Session, user_id: UUID) -> Sequence[AnyRow]:
         OneTimeToken.spent_at,
     )
     mine = statement.where(OneTimeToken.user_id == user_id)
-    return session.execute(mine.order_by(OneTimeToken.created_at)).all()
+    return session.execute(mine.order_by(OneTimeToken.created_at.desc()).limit(limit)).all()
 
 
-def sessions(session: Session, user_id: UUID) -> Sequence[AnyRow]:
-    """The sessions of an account, live or not."""
+def sessions(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """The newest sessions of an account, live or not."""
     statement = select(
         SignIn.id,
         SignIn.client_address,
@@ -54,11 +58,12 @@ def sessions(session: Session, user_id: UUID) -> Sequence[AnyRow]:
         SignIn.revoked_at,
         SignIn.revoked_reason,
     )
-    return session.execute(statement.where(SignIn.user_id == user_id).order_by(SignIn.created_at)).all()
+    mine = statement.where(SignIn.user_id == user_id)
+    return session.execute(mine.order_by(SignIn.created_at.desc()).limit(limit)).all()
 
 
-def api_keys(session: Session, user_id: UUID) -> Sequence[AnyRow]:
-    """The API keys of an account."""
+def api_keys(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """The newest API keys of an account."""
     statement = select(
         ApiKey.id,
         ApiKey.name,
@@ -71,7 +76,8 @@ def api_keys(session: Session, user_id: UUID) -> Sequence[AnyRow]:
         ApiKey.expires_at,
         ApiKey.last_used_at,
     )
-    return session.execute(statement.where(ApiKey.user_id == user_id).order_by(ApiKey.created_at)).all()
+    mine = statement.where(ApiKey.user_id == user_id)
+    return session.execute(mine.order_by(ApiKey.created_at.desc()).limit(limit)).all()
 
 
 def delete_password(session: Session, user_id: UUID) -> int:
@@ -86,9 +92,16 @@ def delete_registrations(session: Session, user_id: UUID) -> int:
 
 
 def delete_refresh_tokens(session: Session, user_id: UUID) -> int:
-    """Delete the refresh tokens of all sessions of an account; how many."""
-    mine = select(SignIn.id).where(SignIn.user_id == user_id)
-    return _delete(session, delete(RefreshToken).where(RefreshToken.session_id.in_(mine)))
+    """Delete the refresh tokens of all sessions of an account; how many.
+
+    Whoever keeps sessions open for months has tens of thousands: in batches no statement runs for long.
+    """
+    mine = select(RefreshToken.digest).join(SignIn, SignIn.id == RefreshToken.session_id)
+    batch = mine.where(SignIn.user_id == user_id).limit(_BATCH)
+    total = 0
+    while deleted := _delete(session, delete(RefreshToken).where(RefreshToken.digest.in_(batch))):
+        total += deleted
+    return total
 
 
 def delete_api_keys(session: Session, user_id: UUID) -> int:

@@ -75,11 +75,11 @@ def claim_key(session: Session, export_id: UUID, key: str) -> str | None:
     return session.scalar(chosen)
 
 
-def complete(session: Session, export_id: UUID, size: int, kept: timedelta) -> UUID | None:
-    """Mark an export as ready; whose it is, or None where it was not waited for any more."""
+def complete(session: Session, export_id: UUID, size: int, kept: timedelta) -> bool:
+    """Mark an export as ready; False where it was not waited for any more."""
     mine = update(Export).where(Export.id == export_id, Export.state == "collecting")
     ready = mine.values(state="ready", size=size, ready_at=func.now(), expires_at=func.now() + kept)
-    return session.scalar(ready.returning(Export.user_id))
+    return session.scalar(ready.returning(Export.id)) is not None
 
 
 def expire_others(session: Session, user_id: UUID, export_id: UUID) -> None:
@@ -88,10 +88,10 @@ def expire_others(session: Session, user_id: UUID, export_id: UUID) -> None:
     session.execute(others.values(expires_at=func.least(Export.expires_at, func.now())))
 
 
-def fail(session: Session, export_id: UUID) -> UUID | None:
-    """Mark an export as failed; whose it is, or None where it was not waited for any more."""
+def fail(session: Session, export_id: UUID) -> bool:
+    """Mark an export as failed; False where it was not waited for any more."""
     mine = update(Export).where(Export.id == export_id, Export.state == "collecting")
-    return session.scalar(mine.values(state="failed").returning(Export.user_id))
+    return session.scalar(mine.values(state="failed").returning(Export.id)) is not None
 
 
 def fail_all(session: Session, user_id: UUID) -> None:
@@ -100,10 +100,12 @@ def fail_all(session: Session, user_id: UUID) -> None:
     session.execute(mine.values(state="failed"))
 
 
-def stuck(session: Session, since: timedelta, limit: int) -> Sequence[UUID]:
-    """The exports that have been collecting for this long."""
-    statement = select(Export.id).where(Export.state == "collecting", Export.created_at < func.now() - since)
-    return session.scalars(statement.limit(limit)).all()
+def stuck(session: Session, since: timedelta, limit: int) -> Sequence[AnyRow]:
+    """The exports that have been collecting for this long: `id` and `user_id`."""
+    statement = select(Export.id, Export.user_id).where(
+        Export.state == "collecting", Export.created_at < func.now() - since
+    )
+    return session.execute(statement.limit(limit)).all()
 
 
 def removable(session: Session, limit: int) -> Sequence[UUID]:

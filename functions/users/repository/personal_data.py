@@ -29,8 +29,8 @@ def profile(session: Session, user_id: UUID) -> AnyRow | None:
     return session.execute(statement.where(User.id == user_id)).first()
 
 
-def invitations(session: Session, email: str) -> Sequence[AnyRow]:
-    """The lines of bulk invitations with this normalised address."""
+def invitations(session: Session, email: str, limit: int) -> Sequence[AnyRow]:
+    """The newest lines of bulk invitations with this normalised address."""
     statement = select(
         BulkInvitationLine.email,
         BulkInvitationLine.name,
@@ -39,22 +39,23 @@ def invitations(session: Session, email: str) -> Sequence[AnyRow]:
         BulkInvitation.created_at,
     ).join(BulkInvitation, BulkInvitation.id == BulkInvitationLine.bulk_invitation_id)
     mine = statement.where(func.lower(BulkInvitationLine.email) == email)
-    return session.execute(mine.order_by(BulkInvitation.created_at)).all()
+    return session.execute(mine.order_by(BulkInvitation.created_at.desc()).limit(limit)).all()
 
 
-def bulk_invitations(session: Session, user_id: UUID) -> Sequence[AnyRow]:
-    """The bulk invitations that a person made, without the people in them."""
+def bulk_invitations(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """The newest bulk invitations that a person made, without the people in them."""
     statement = select(
         BulkInvitation.id, BulkInvitation.state, BulkInvitation.created_at, BulkInvitation.finished_at
     )
     mine = statement.where(BulkInvitation.created_by == user_id)
-    return session.execute(mine.order_by(BulkInvitation.created_at)).all()
+    return session.execute(mine.order_by(BulkInvitation.created_at.desc()).limit(limit)).all()
 
 
-def exports(session: Session, user_id: UUID) -> Sequence[AnyRow]:
-    """The exports that a person asked for."""
+def exports(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+    """The newest exports that a person asked for."""
     statement = select(Export.id, Export.state, Export.size, Export.created_at, Export.ready_at)
-    return session.execute(statement.where(Export.user_id == user_id).order_by(Export.created_at)).all()
+    mine = statement.where(Export.user_id == user_id)
+    return session.execute(mine.order_by(Export.created_at.desc()).limit(limit)).all()
 
 
 def audit(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:

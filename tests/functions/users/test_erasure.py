@@ -11,11 +11,13 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 
+from common import accounts
 from common.database import get_database
 from common.functions import PERSONAL
 from common.jobs import enqueue, rerun
 from common.models import Base
 from functions.auth import personal_data as of_auth
+from functions.auth.repository import personal_data as kept_by_auth
 from functions.users import erasure
 from functions.users.repository import erasure as stored
 from tests.functions.users.conftest import Bucket
@@ -154,6 +156,30 @@ def test_without_the_bucket_the_account_waits_for_it(
     run_due(world, person.id)
     assert is_whole_tombstone(world, person)
     assert bucket.keys() == []
+
+
+def test_whoever_has_very_much_is_erased_in_bounded_statements(
+    asgi: httpx.Client, world: World, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "_BATCH", 10)
+    monkeypatch.setattr(kept_by_auth, "_BATCH", 10)
+    world.run(
+        "insert into sessions (id, user_id, client_address, user_agent, expires_at)"
+        " select gen_random_uuid(), :id, '', '', now() + interval '1 day' from generate_series(1, 34)",
+        id=person.id,
+    )
+    world.run(
+        "insert into refresh_tokens (digest, session_id, expires_at)"
+        " select sha256(cast(id::text as bytea)), id, expires_at from sessions where user_id = :id",
+        id=person.id,
+    )
+    announce(asgi, world, person)
+    run_due(world, person.id)
+    assert is_whole_tombstone(world, person)
+    report = world.scalar(
+        "select report from erasure_reports where user_id = :id and function = 'auth'", id=person.id
+    )
+    assert (report["sessions"], report["refresh_tokens"]) == (35, 36)
 
 
 def _delivered_twice(world: World, person: Person) -> None:

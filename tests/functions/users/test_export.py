@@ -176,7 +176,7 @@ def test_where_somebody_else_acted_their_address_is_not_told(
 def test_a_long_audit_log_is_cut_to_the_newest(
     asgi: httpx.Client, world: World, person: Person, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(of_users, "AUDIT_ENTRIES", 3)
+    monkeypatch.setattr(of_users, "MOST_RECORDS", 3)
     for action in ("a.old", "b.new", "c.newest"):
         get_database("users").transaction(partial(audit.record, action=action, subject_id=person.id))
     entries = json.loads(unzip(fetch(export(asgi, world, person)["link"]).content)["audit.json"])
