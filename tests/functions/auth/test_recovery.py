@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.jobs import run_jobs
 from tests.support.measuring import cost_of_requests
-from tests.support.world import PASSWORD, World
+from tests.support.world import PASSWORD, Person, World
 
 NEW = "a wholly new password"
 
@@ -246,3 +246,30 @@ def test_measuring_sees_the_statements_of_a_request(asgi: httpx.Client, world: W
     with cost_of_requests() as cost:
         asgi.get("/v1/users/me", headers=headers)
     assert cost.statements == 1
+
+
+def move(api: httpx.Client, world: World, person: Person, email: str) -> None:
+    assert api.post("/v1/auth/email", json={"email": email}, headers=person.headers).status_code == 202
+    [asked] = [mail for mail in world.mails(email) if mail.template == "change_email"]
+    assert api.post("/v1/auth/email/confirm", json={"token": asked.token}).status_code == 200
+
+
+def test_who_took_an_account_cannot_close_its_owners_way_back(asgi: httpx.Client, world: World) -> None:
+    owner, second, third = world.person(), world.address(), world.address()
+    move(asgi, world, owner, second)
+    move(asgi, world, owner, third)
+    for email in (second, owner.email):
+        [told] = [mail for mail in world.mails(email) if mail.template == "email_changed"]
+        assert asgi.post("/v1/auth/email/undo", json={"token": told.token}).status_code == 200
+    assert world.scalar("select email from users where id = :id", id=owner.id) == owner.email
+
+
+def test_who_undoes_a_change_undoes_those_after_it(asgi: httpx.Client, world: World) -> None:
+    owner, second, third = world.person(), world.address(), world.address()
+    move(asgi, world, owner, second)
+    move(asgi, world, owner, third)
+    answers = []
+    for email in (owner.email, second):
+        [told] = [mail for mail in world.mails(email) if mail.template == "email_changed"]
+        answers.append(asgi.post("/v1/auth/email/undo", json={"token": told.token}).status_code)
+    assert answers == [200, 400]
