@@ -17,6 +17,7 @@ from common.one_time_tokens import InvalidLink, Purpose
 from common.settings import get_settings
 from functions.auth import api_keys, recovery
 from functions.auth.asking import ask, take_origin
+from functions.auth.repository import sessions
 
 _ALL_BUT_UNDOING: Final = tuple(each for each in get_args(Purpose.__value__) if each != "undo_email")
 
@@ -42,6 +43,10 @@ def start_email_change(job: JobContext) -> None:
         account = accounts.hold_account(session, UUID(job.secret["user_id"]))
         email = job.secret["email"]
         if account is None or account.state != "active" or account.email == email:
+            return
+        asked_in = current_context().session_id
+        if asked_in is None or not sessions.is_live(session, asked_in):
+            # Ended since, perhaps by the owner of the account against whoever asked.
             return
         owner = accounts.find_account(session, email)
         if owner is not None and owner.email_verified_at is not None:

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from common import accounts, audit
+from common import accounts, audit, one_time_tokens
 from common.access import InvalidToken, Principal
 from common.database import AnyRow, in_reading, in_transaction
 from common.errors import TooManyRequests, Unavailable
@@ -44,6 +44,8 @@ async def change_password(user: Principal, current: str, new: str) -> None:
         account = _hold(session, user, verified)
         credentials.set_password(session, user.user_id, password_hash)
         accounts.revoke_sessions(session, "password_changed", user_id=user.user_id, but=user.session_id)
+        # Whoever asked for another address may be whom the new password is to keep out.
+        one_time_tokens.void(session, user.user_id, "change_email", "reset_password")
         limits.forgive_reauthentication(session, user.user_id)
         audit.record(session, "password.changed", subject_id=user.user_id)
         tell_of_new_password(session, account.email, account.name)

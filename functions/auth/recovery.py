@@ -62,18 +62,23 @@ def mail_reset_link(session: Session, account: User) -> None:
 
 
 def resend_verification(job: JobContext) -> None:
-    """Mail another link to an account whose address is not verified; it carries its latest registration."""
+    """Mail another link to an account whose address is not verified; it carries its registration.
+
+    Where there were several, nobody knows whose is the owner's: the link sets a new password instead.
+    """
     take_origin(job)
 
     def send(session: Session) -> None:
         account = _account(session, job)
         if account is None or account.email_verified_at is not None or account.state != "active":
             return
-        pending = credentials.latest_pending_registration(session, account.id)
-        if pending is None:
-            registration.mail_link(session, account, account.name, None)
-        else:
-            registration.mail_link(session, account, pending.name, pending.password_hash)
+        match credentials.pending_registrations(session, account.id):
+            case []:
+                registration.mail_link(session, account, account.name, None)
+            case [pending]:
+                registration.mail_link(session, account, pending.name, pending.password_hash)
+            case _:
+                mail_reset_link(session, account)
 
     job.finish_with(send)
 
