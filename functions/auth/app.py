@@ -8,5 +8,7 @@ app = create_app(
     router=router,
     settings=["DATABASE_URL", "SERVER_SECRET", "ENCRYPTION_KEYS"],
     probes=[database_probe("auth")],
+    # The largest honest body is a password and an address; a large one costs strangers nothing to send.
+    max_body_bytes=65_536,
 )
 handler = lambda_handler(app)

@@ -1,6 +1,7 @@
 """Another address: confirmed on the new one, announced to the old one, which can undo it."""
 
 from datetime import timedelta
+from typing import Final, get_args
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,10 +13,13 @@ from common.errors import Conflict
 from common.jobs import JobContext
 from common.mail import send_mail
 from common.models import User
-from common.one_time_tokens import InvalidLink
+from common.one_time_tokens import InvalidLink, Purpose
 from common.settings import get_settings
 from functions.auth import api_keys, recovery
 from functions.auth.asking import ask, take_origin
+from functions.auth.repository import sessions
+
+_ALL_BUT_UNDOING: Final = tuple(each for each in get_args(Purpose.__value__) if each != "undo_email")
 
 
 class AddressTaken(Conflict):
@@ -39,6 +43,10 @@ def start_email_change(job: JobContext) -> None:
         account = accounts.hold_account(session, UUID(job.secret["user_id"]))
         email = job.secret["email"]
         if account is None or account.state != "active" or account.email == email:
+            return
+        asked_in = current_context().session_id
+        if asked_in is None or not sessions.is_live(session, asked_in):
+            # Ended since, perhaps by the owner of the account against whoever asked.
             return
         owner = accounts.find_account(session, email)
         if owner is not None and owner.email_verified_at is not None:
@@ -104,7 +112,10 @@ def undo(session: Session, token: str) -> None:
         raise InvalidLink
     if not accounts.change_email(session, spent.user_id, spent.email):
         raise AddressTaken
-    one_time_tokens.void(session, spent.user_id)
+    one_time_tokens.void(session, spent.user_id, *_ALL_BUT_UNDOING)
+    # Who undoes a change undoes those after it. The way back to an address from before stays open: it may be
+    # the owner's, and this one be that of whoever took the account.
+    one_time_tokens.void(session, spent.user_id, "undo_email", since=spent.created_at)
     accounts.revoke_sessions(session, "email_change_undone", user_id=spent.user_id)
     keys = api_keys.end_all_keys(session, spent.user_id)
     changed = accounts.change_account(session, spent.user_id, {"password_reset_required": True})

@@ -6,6 +6,7 @@ guards a session that is open, and recovery has its own: a lock on sign-in shuts
 
 import hashlib
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -79,14 +80,14 @@ def forgive_account(session: Session, email: str) -> None:
     forgive(session, SIGN_IN_ACCOUNT, _account(email))
 
 
-async def check_reauthentication(user_id: object) -> None:
-    """Count one attempt at the password of an account that is signed in."""
-    await check_limits(overall=REAUTHENTICATE_EVERYBODY, delay=(REAUTHENTICATE, str(user_id)))
+async def check_reauthentication(session_id: UUID | None) -> None:
+    """Count one attempt at the password of an account that is signed in, by its session."""
+    await check_limits(overall=REAUTHENTICATE_EVERYBODY, delay=(REAUTHENTICATE, str(session_id)))
 
 
-def forgive_reauthentication(session: Session, user_id: object) -> None:
-    """Forget the failed attempts of somebody who is signed in."""
-    forgive(session, REAUTHENTICATE, str(user_id))
+def forgive_reauthentication(session: Session, session_id: UUID | None) -> None:
+    """Forget the failed attempts of a session."""
+    forgive(session, REAUTHENTICATE, str(session_id))
 
 
 async def may_mail(email: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from common import accounts, audit
+from common import accounts, audit, one_time_tokens
 from common.access import InvalidToken, Principal
 from common.database import AnyRow, in_reading, in_transaction
 from common.errors import TooManyRequests, Unavailable
@@ -26,7 +26,7 @@ async def reauthenticate(user: Principal, password: str) -> None:
         _hold(session, user, verified)
         if user.session_id is None or not accounts.authenticate_again(session, user.session_id):
             raise InvalidToken
-        limits.forgive_reauthentication(session, user.user_id)
+        limits.forgive_reauthentication(session, user.session_id)
         audit.record(session, "session.confirmed", subject_id=user.user_id)
 
     await in_transaction(confirm)
@@ -44,7 +44,9 @@ async def change_password(user: Principal, current: str, new: str) -> None:
         account = _hold(session, user, verified)
         credentials.set_password(session, user.user_id, password_hash)
         accounts.revoke_sessions(session, "password_changed", user_id=user.user_id, but=user.session_id)
-        limits.forgive_reauthentication(session, user.user_id)
+        # Whoever asked for another address may be whom the new password is to keep out.
+        one_time_tokens.void(session, user.user_id, "change_email", "reset_password")
+        limits.forgive_reauthentication(session, user.session_id)
         audit.record(session, "password.changed", subject_id=user.user_id)
         tell_of_new_password(session, account.email, account.name)
 
@@ -53,7 +55,7 @@ async def change_password(user: Principal, current: str, new: str) -> None:
 
 async def _verify(user: Principal, password: str, action: str) -> str:
     """The hash that the password was verified against."""
-    await limits.check_reauthentication(user.user_id)
+    await limits.check_reauthentication(user.session_id)
     stored = await in_reading(lambda connection: _stored(connection, user))
     right = await get_passwords().verify(stored, password)
     if not right or stored is None:

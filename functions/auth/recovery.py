@@ -18,7 +18,7 @@ from common.models import User
 from common.models.base import now
 from common.one_time_tokens import InvalidLink
 from common.settings import get_settings
-from functions.auth import limits, registration
+from functions.auth import api_keys, limits, registration
 from functions.auth.asking import ask, take_origin
 from functions.auth.notices import tell_of_new_password
 from functions.auth.passwords import get_passwords
@@ -41,8 +41,12 @@ def send_password_reset(job: JobContext) -> None:
 
     def send(session: Session) -> None:
         account = _account(session, job)
-        if account is not None and account.state == "active":
-            mail_reset_link(session, account)
+        if account is None or account.state != "active":
+            return
+        if job.payload:
+            # An administrator wants a new password: whoever had the old one may have made keys with it.
+            api_keys.end_all_keys(session, account.id)
+        mail_reset_link(session, account)
 
     job.finish_with(send)
 
@@ -62,18 +66,23 @@ def mail_reset_link(session: Session, account: User) -> None:
 
 
 def resend_verification(job: JobContext) -> None:
-    """Mail another link to an account whose address is not verified; it carries its latest registration."""
+    """Mail another link to an account whose address is not verified; it carries its registration.
+
+    Where there were several, nobody knows whose is the owner's: the link sets a new password instead.
+    """
     take_origin(job)
 
     def send(session: Session) -> None:
         account = _account(session, job)
         if account is None or account.email_verified_at is not None or account.state != "active":
             return
-        pending = credentials.latest_pending_registration(session, account.id)
-        if pending is None:
-            registration.mail_link(session, account, account.name, None)
-        else:
-            registration.mail_link(session, account, pending.name, pending.password_hash)
+        match credentials.pending_registrations(session, account.id):
+            case []:
+                registration.mail_link(session, account, account.name, None)
+            case [pending]:
+                registration.mail_link(session, account, pending.name, pending.password_hash)
+            case _:
+                mail_reset_link(session, account)
 
     job.finish_with(send)
 

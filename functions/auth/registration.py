@@ -82,10 +82,10 @@ def verify_email(session: Session, token: str) -> None:
     registration = credentials.take_pending_registration(session, one_time_tokens.token_digest(token))
     changes: dict[str, Any] = {"email_verified_at": now()}
     if account.state == "invited":
-        # They proved the address by another link than the invitation's. What that gave counts if it is live.
-        changes["state"] = "active"
-        if not one_time_tokens.void(session, user_id, "invitation"):
-            changes["roles"] = ["member"]
+        # They proved the address by a link that carries a password which anybody may have chosen: what the
+        # invitation gives, its own link alone gives.
+        one_time_tokens.void(session, user_id, "invitation")
+        changes |= {"state": "active", "roles": ["member"]}
     if registration is not None:
         changes["name"] = registration.name
         if credentials.set_password(session, user_id, registration.password_hash):

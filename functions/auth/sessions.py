@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from common import accounts, audit
-from common.access import Principal
+from common import accounts, audit, one_time_tokens
+from common.access import InvalidToken, Principal
 from common.errors import NotFound
 from common.jobs import JobContext
 from common.mail import send_mail
@@ -51,7 +51,15 @@ def end_session(session: Session, user: Principal, session_id: UUID) -> None:
 
 
 def sign_out(session: Session, user: Principal, scope: Scope) -> None:
-    """End sessions of the caller; their refresh tokens stop working at once."""
+    """End sessions of the caller; their refresh tokens stop working at once.
+
+    Raises InvalidToken where a session that has ended itself would end others.
+    """
+    if scope != "current":
+        if user.session_id is None or not stored.is_live(session, user.session_id):
+            raise InvalidToken
+        # Whoever is to be shut out may have asked for another address.
+        one_time_tokens.void(session, user.user_id, "change_email")
     match scope:
         case "current":
             ended = accounts.revoke_sessions(session, "signed_out", session_id=user.session_id)

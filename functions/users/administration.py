@@ -161,6 +161,8 @@ def require_new_password(session: Session, actor: Principal, user_id: UUID) -> N
     if account.state != "active":
         raise WrongState("Only an active account can set a new password.")
     accounts.change_account(session, user_id, {"password_reset_required": True})
+    # Whoever asked for another address may be whom the new password is to keep out.
+    one_time_tokens.void(session, user_id, "change_email")
     audit.record(session, action, subject_id=user_id)
     _end_sessions(session, user_id, "password_reset_required")
     enqueue(session, "auth", "send_password_reset", {"user_id": str(user_id)})

@@ -1,7 +1,8 @@
 """The rule against escalation: nobody acts on more permissions than they have.
 
 Who changes, signs out or disables an account, gives or takes a role, or makes one, must hold every permission
-that the account or the role has; an API key holds no more than its scopes.
+that the account or the role has; an API key holds no more than its scopes. What the actor holds is looked up
+once more when the account or the role is held: by who was waited for they may have been demoted themselves.
 """
 
 from collections.abc import Collection
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from common import accounts, audit
 from common.access import InsufficientScope, Principal
 from common.errors import AppError, InvalidInput, NotFound
+from common.live_sessions import still_permitted
 from common.models import User
 from common.permissions import BUILT_IN, permissions_of
 from common.roles import granted
@@ -38,7 +40,7 @@ def hold_account(session: Session, actor: Principal, user_id: UUID, action: str)
     account = accounts.hold_account(session, user_id)
     if account is None:
         raise NotFound(NO_ACCOUNT)
-    if not granted(session.connection(), account.roles) <= actor.permissions:
+    if not granted(session.connection(), account.roles) <= still_permitted(session, actor):
         refuse(session, InsufficientScope(_TOO_POWERFUL, headers=_CHALLENGE), action, subject_id=user_id)
     return account
 
@@ -73,7 +75,7 @@ def require_powers(
     subject_id: UUID | None = None,
 ) -> None:
     """Raises InsufficientScope where the actor lacks one of these permissions; the attempt is recorded."""
-    if not actor.permissions.issuperset(permissions):
+    if not still_permitted(session, actor).issuperset(permissions):
         refuse(session, InsufficientScope(_TOO_POWERFUL, headers=_CHALLENGE), action, subject_id=subject_id)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
@@ -87,7 +87,10 @@ def keep_an_administrator(session: DatabaseSession, user_id: UUID) -> None:
     LastAdministrator where the account is the only active administrator.
     """
     session.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))
-    active = select(User.id).where(User.roles.contains([ADMINISTRATOR]), User.state == "active")
+    # One that is not verified cannot sign in, and anybody may have registered it.
+    active = select(User.id).where(
+        User.roles.contains([ADMINISTRATOR]), User.state == "active", User.email_verified_at.is_not(None)
+    )
     found = set(session.scalars(active.limit(2)))
     if found == {user_id}:
         raise LastAdministrator
@@ -168,14 +171,14 @@ def authenticate_again(session: DatabaseSession, session_id: UUID) -> bool:
 def change_email(session: DatabaseSession, user_id: UUID, email: str) -> bool:
     """Give an account another address, which is proven; False where somebody else has proved it is theirs.
 
-    An account that was registered with the address, never verified and never signed in gives way: whoever
-    made it could prove nothing, and has nothing in it.
+    An account that was registered or invited with the address, never verified and never signed in gives way:
+    whoever made it could prove nothing, and has nothing in it.
     """
     abandoned = (
         User.email == email,
         User.id != user_id,
         User.email_verified_at.is_(None),
-        User.state == "active",
+        or_(User.state == "invited", and_(User.state == "active", User.roles == ["member"])),
         ~select(Session.id).where(Session.user_id == User.id).exists(),
     )
     session.execute(delete(User).where(*abandoned))

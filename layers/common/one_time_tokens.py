@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -68,9 +68,10 @@ def peek(session: Session, token: str, purpose: Purpose) -> AnyRow | None:
 
 
 def spend(session: Session, token: str, purpose: Purpose) -> AnyRow:
-    """Spend a token; gives its `user_id` and `email`. Of two at once, one gets it. Raises InvalidLink.
+    """Spend a token; gives its `user_id`, `email` and `created_at`. Of two at once, one gets it.
 
-    The account is held first, as all who change an account do: two of its links at once take turns.
+    The account is held first, as all who change an account do: two of its links at once take turns. Raises
+    InvalidLink.
     """
     found = peek(session, token, purpose)
     if found is None:
@@ -82,14 +83,18 @@ def spend(session: Session, token: str, purpose: Purpose) -> AnyRow:
         .where(OneTimeToken.spent_at.is_(None), OneTimeToken.expires_at > func.now())
         .values(spent_at=func.now())
     )
-    spent = session.execute(statement.returning(OneTimeToken.user_id, OneTimeToken.email)).first()
+    columns = (OneTimeToken.user_id, OneTimeToken.email, OneTimeToken.created_at)
+    spent = session.execute(statement.returning(*columns)).first()
     if spent is None:
         raise InvalidLink
     return spent
 
 
-def void(session: Session, user_id: UUID, *purposes: Purpose) -> int:
-    """The live links of these kinds (none named: of all) to this account no longer work; how many."""
+def void(session: Session, user_id: UUID, *purposes: Purpose, since: datetime | None = None) -> int:
+    """The live links of these kinds (none named: of all) to this account no longer work; how many.
+
+    With `since`, only those that were made then or later.
+    """
     statement = update(OneTimeToken).where(
         OneTimeToken.user_id == user_id,
         OneTimeToken.spent_at.is_(None),
@@ -97,6 +102,8 @@ def void(session: Session, user_id: UUID, *purposes: Purpose) -> int:
     )
     if purposes:
         statement = statement.where(OneTimeToken.purpose.in_(purposes))
+    if since is not None:
+        statement = statement.where(OneTimeToken.created_at >= since)
     voided = statement.values(spent_at=func.now()).returning(OneTimeToken.digest)
     return len(session.execute(voided).all())
 

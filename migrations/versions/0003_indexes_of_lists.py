@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 MADE = {
+    "ix_refresh_tokens_successors": "refresh_tokens (session_id) where successor is not null",
     "ix_users_created_at_id": "users (created_at, id)",
     "ix_users_name_id": "users (name, id)",
     "ix_users_state_created_at_id": "users (state, created_at, id) where state <> 'active'",

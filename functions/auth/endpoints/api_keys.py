@@ -73,7 +73,7 @@ def read_api_key(api_key_id: KeyId, user: LiveUser, db: Reading) -> ApiKeyRead:
     responses=problems(NotFound, PreconditionFailed, PreconditionRequired, InvalidInput, ScopesTooWide),
 )
 def change_api_key(
-    api_key_id: KeyId, body: ApiKeyChange, user: LiveUser, db: Db, if_match: IfMatch = None
+    api_key_id: KeyId, body: ApiKeyChange, user: RecentUser, db: Db, if_match: IfMatch = None
 ) -> ApiKeyRead:
     """Change what you name in the body. Every process follows within 10 seconds."""
     return api_keys.change_key(db, user, api_key_id, body, if_match)

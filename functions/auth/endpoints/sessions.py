@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import Path
 
-from common.access import CurrentUser, LiveUser
+from common.access import LiveUser
 from common.database import Db, Reading
 from common.errors import NotFound, problems
 from common.pagination import BrokenCursor, Page, PageQuery
@@ -23,7 +23,7 @@ SessionId = Annotated[UUID, Path(description="The id of a session of yours.")]
     summary="List your sessions",
     responses=problems(BrokenCursor),
 )
-def list_sessions(page: PageQuery, user: CurrentUser, db: Reading) -> Page[SessionRead]:
+def list_sessions(page: PageQuery, user: LiveUser, db: Reading) -> Page[SessionRead]:
     """Where you are signed in, the newest sign-in first."""
     return sessions.own_sessions(db, user, page)
 

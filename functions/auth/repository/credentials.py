@@ -1,5 +1,6 @@
 """Passwords, and the registrations that wait for their link."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -77,13 +78,16 @@ def take_pending_registration(session: Session, digest: bytes) -> AnyRow | None:
     return session.execute(statement.returning(*columns)).first()
 
 
-def latest_pending_registration(session: Session, user_id: UUID) -> AnyRow | None:
-    """`password_hash` and `name` of the newest registration of an account that no link has confirmed."""
+def pending_registrations(session: Session, user_id: UUID) -> Sequence[AnyRow]:
+    """`password_hash` and `name` of the registrations of an account that no link has confirmed, two at most.
+
+    Links that carry the same registration count once.
+    """
     statement = (
         select(PendingRegistration.password_hash, PendingRegistration.name)
         .join(OneTimeToken, OneTimeToken.digest == PendingRegistration.digest)
         .where(OneTimeToken.user_id == user_id)
-        .order_by(OneTimeToken.created_at.desc())
-        .limit(1)
+        .distinct()
+        .limit(2)
     )
-    return session.execute(statement).first()
+    return session.execute(statement).all()

@@ -32,6 +32,14 @@ def live_sessions(
     return paginate_rows(connection, statement, _NEWEST_FIRST, page, context=f"sessions of {user_id}")
 
 
+def is_live(session: Session, session_id: UUID) -> bool:
+    """Whether a session was neither ended nor has expired."""
+    live = select(SignIn.id).where(
+        SignIn.id == session_id, SignIn.revoked_at.is_(None), SignIn.expires_at > func.now()
+    )
+    return session.scalar(live) is not None
+
+
 def opened(session: Session, session_id: UUID) -> AnyRow | None:
     """A session with the name and the address of mail of its person."""
     statement = (

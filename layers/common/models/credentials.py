@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.models.base import Base, CreatedAt, Id
@@ -25,7 +25,12 @@ class RefreshToken(Base):
     """
 
     __tablename__ = "refresh_tokens"
-    __table_args__ = (Index(None, "session_id"), Index(None, "expires_at"))
+    __table_args__ = (
+        Index(None, "session_id"),
+        Index(None, "expires_at"),
+        # A rotation erases the successors of its session, however long its chain has grown.
+        Index("ix_refresh_tokens_successors", "session_id", postgresql_where=text("successor is not null")),
+    )
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))

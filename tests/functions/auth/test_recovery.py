@@ -1,6 +1,7 @@
 """Recovery and change: by mail, once, telling strangers nothing."""
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from tests.support.jobs import run_jobs
 from tests.support.measuring import cost_of_requests
-from tests.support.world import PASSWORD, World
+from tests.support.world import PASSWORD, Person, World
 
 NEW = "a wholly new password"
 
@@ -246,3 +247,76 @@ def test_measuring_sees_the_statements_of_a_request(asgi: httpx.Client, world: W
     with cost_of_requests() as cost:
         asgi.get("/v1/users/me", headers=headers)
     assert cost.statements == 1
+
+
+def move(api: httpx.Client, world: World, person: Person, email: str) -> None:
+    assert api.post("/v1/auth/email", json={"email": email}, headers=person.headers).status_code == 202
+    [asked] = [mail for mail in world.mails(email) if mail.template == "change_email"]
+    assert api.post("/v1/auth/email/confirm", json={"token": asked.token}).status_code == 200
+
+
+def test_who_took_an_account_cannot_close_its_owners_way_back(asgi: httpx.Client, world: World) -> None:
+    owner, second, third = world.person(), world.address(), world.address()
+    move(asgi, world, owner, second)
+    move(asgi, world, owner, third)
+    for email in (second, owner.email):
+        [told] = [mail for mail in world.mails(email) if mail.template == "email_changed"]
+        assert asgi.post("/v1/auth/email/undo", json={"token": told.token}).status_code == 200
+    assert world.scalar("select email from users where id = :id", id=owner.id) == owner.email
+
+
+def test_who_undoes_a_change_undoes_those_after_it(asgi: httpx.Client, world: World) -> None:
+    owner, second, third = world.person(), world.address(), world.address()
+    move(asgi, world, owner, second)
+    move(asgi, world, owner, third)
+    answers = []
+    for email in (owner.email, second):
+        [told] = [mail for mail in world.mails(email) if mail.template == "email_changed"]
+        answers.append(asgi.post("/v1/auth/email/undo", json={"token": told.token}).status_code)
+    assert answers == [200, 400]
+
+
+def ask_for_address(api: httpx.Client, person: Person, email: str) -> None:
+    assert api.post("/v1/auth/email", json={"email": email}, headers=person.headers).status_code == 202
+
+
+def changed_password(api: httpx.Client, _: World, person: Person) -> httpx.Response:
+    passwords = {"current_password": PASSWORD, "password": NEW}
+    return api.put("/v1/auth/password", json=passwords, headers=person.headers)
+
+
+def told_to_change(api: httpx.Client, world: World, person: Person) -> httpx.Response:
+    admin = world.person(roles=["admin"])
+    return api.post(f"/v1/users/{person.id}/password-reset", headers=admin.headers)
+
+
+@pytest.mark.parametrize("act", [changed_password, told_to_change])
+def test_a_new_password_ends_a_change_of_address_that_was_asked_for(
+    asgi: httpx.Client, world: World, act: Callable[[httpx.Client, World, Person], httpx.Response]
+) -> None:
+    person, email = world.person(), world.address()
+    ask_for_address(asgi, person, email)
+    [asked] = world.mails(email)
+    assert act(asgi, world, person).is_success
+    answer = asgi.post("/v1/auth/email/confirm", json={"token": asked.token})
+    assert answer.json()["code"] == "invalid_link"
+
+
+def test_a_session_that_has_ended_changes_no_address(asgi: httpx.Client, world: World) -> None:
+    person, email = world.person(), world.address()
+    ask_for_address(asgi, person, email)
+    assert asgi.post("/v1/auth/logout", headers=person.headers).status_code == 204
+    assert world.mails(email) == []
+
+
+def test_where_two_have_registered_another_link_sets_a_new_password(asgi: httpx.Client, world: World) -> None:
+    email = world.address()
+    for number in range(2):
+        registration = {"email": email, "password": f"password of number {number}"}
+        assert asgi.post("/v1/auth/register", json=registration).status_code == 202
+        run_jobs("auth")
+    assert asgi.post("/v1/auth/verify-email/resend", json={"email": email}).status_code == 202
+    mail = world.mails(email)[-1]
+    assert mail.template == "reset_password"
+    assert reset(asgi, mail.token).status_code == 200
+    assert login(asgi, email, NEW).status_code == 200

@@ -1,11 +1,13 @@
 """Nobody acts on more permissions than they have, whatever their role is called."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from common.permissions import ADMIN, MEMBER
 from tests.functions.users.calls import (
@@ -18,6 +20,7 @@ from tests.functions.users.calls import (
     roles_of,
     with_permissions,
 )
+from tests.support.waiting import eventually
 from tests.support.world import Person, World
 
 OFFICER: Final = ("users:read", "users:write", "roles:write", "profile:read", "profile:write")
@@ -219,3 +222,26 @@ def test_each_operation_needs_its_own_permission(
     path = path.replace("{id}", str(actor.id))
     body: dict[str, object] | None = None if method in ("GET", "DELETE") else {}
     assert_refused(asgi.request(method, path, json=body, headers=actor.headers))
+
+
+@pytest.mark.parametrize(
+    ("taken", "act"),
+    [
+        ("roles = '{member}'", lambda api, actor: put_roles(api, actor, actor.id, "admin")),
+        ("state = 'disabled'", lambda api, actor: patch(api, actor, actor.id, state="active")),
+    ],
+)
+def test_who_waits_for_what_demotes_them_cannot_take_it_back(
+    asgi: httpx.Client, world: World, taken: str, act: Callable[[httpx.Client, Person], httpx.Response]
+) -> None:
+    actor = world.person(roles=["admin"])
+    waits = "select 1 from pg_locks where not granted and transactionid = cast(:xid as xid)"
+    with ThreadPoolExecutor(1) as pool:
+        with world.engine.begin() as other:
+            other.execute(text(f"update users set {taken} where id = :id"), {"id": actor.id})
+            answer = pool.submit(act, asgi, actor)
+            xid = str(other.scalar(text("select pg_current_xact_id()::xid::text")))
+            eventually(lambda: world.rows(waits, xid=xid))
+        assert_refused(answer.result())
+    demoted = f"select {taken.partition(' =')[0]} = {taken.partition('= ')[2]} from users where id = :id"
+    assert world.scalar(demoted, id=actor.id)
