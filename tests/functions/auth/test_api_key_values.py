@@ -111,7 +111,7 @@ class TestNetworks:
         assert len(create(asgi, world.person(), networks=fifty).json()["networks"]) == 50
         for too_many in ([*fifty, "192.0.2.50"], fifty[:1] * 51):
             assert codes(create(asgi, world.person(), networks=too_many)) == {("#/networks", "too_long")}
-        long = "0" * 500_000
+        long = "0" * 50_000
         assert codes(create(asgi, world.person(), networks=[long])) == {("#/networks/0", "string_too_long")}
 
     def test_bound_a_key_in_another_function(self, asgi: httpx.Client, world: World) -> None:

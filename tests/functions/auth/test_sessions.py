@@ -124,7 +124,17 @@ def test_an_idle_session_ends(asgi: httpx.Client, world: World) -> None:
     person = world.person()
     world.run("update sessions set expires_at = now() where user_id = :id", id=person.id)
     assert refresh(asgi, person.refresh_token).status_code == 401
-    assert listed(asgi, person.headers) == []
+    assert asgi.get("/v1/auth/sessions", headers=person.headers).status_code == 401
+
+
+def test_an_ended_session_ends_no_others(asgi: httpx.Client, world: World) -> None:
+    email = world.account().email
+    thief, owner = login(asgi, email), login(asgi, email, IPHONE)
+    asgi.post("/v1/auth/logout", json={"scope": "others"}, headers=owner)
+    for scope in ("others", "all"):
+        refused = asgi.post("/v1/auth/logout", json={"scope": scope}, headers=thief)
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+    assert refresh(asgi, owner["refresh"]).status_code == 200
 
 
 def test_a_session_ends_however_much_it_is_used(
