@@ -22,6 +22,7 @@ from common.models import User
 from common.models.base import now
 from common.pagination import Page, PageParameters
 from common.roles import granted
+from functions.auth.notices import tell_of_new_key
 from functions.auth.repository import api_keys as stored
 from functions.auth.schemas.api_keys import ApiKeyChange, ApiKeyCreate, ApiKeyCreated, ApiKeyRead
 
@@ -63,6 +64,7 @@ def create_key(session: Session, user: Principal, wanted: ApiKeyCreate) -> ApiKe
     key = new_key(key_id)
     row = stored.add_key(session, id=key_id, user_id=owner.id, digest=key_digest(key), **wanted.model_dump())
     _record(session, "api_key.created", row, scopes=row.scopes)
+    tell_of_new_key(session, owner.email, owner.name, row.name)
     current_context().response_headers["Location"] = f"/v1/auth/api-keys/{key_id}"
     return _show_once(row, key)
 

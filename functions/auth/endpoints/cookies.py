@@ -57,7 +57,15 @@ async def _given(
 ) -> str | None:
     if token is not None:
         check_site(request)
+        if _number(request) > 1:
+            # One is another's: a page of a sibling domain can set it, but not take ours away.
+            raise CrossSiteCookie
     return token
+
+
+def _number(request: Request) -> int:
+    pairs = ";".join(request.headers.getlist("cookie")).split(";")
+    return sum(pair.partition("=")[0].strip() == NAME for pair in pairs)
 
 
 _given.problems = (CrossSiteCookie,)  # type: ignore[attr-defined]  # common.openapi reads it

@@ -17,6 +17,7 @@ TEMPLATES: Final[dict[str, frozenset[str]]] = {
     "verify_email": frozenset({"name", "link", "hours"}),
     "account_exists": frozenset({"name", "sign_in_link"}),
     "new_device": frozenset({"name", "device", "address", "time", "sessions_link", "reset_link"}),
+    "api_key_created": frozenset({"name", "key_name", "reset_link"}),
     "reset_password": frozenset({"name", "link", "minutes"}),
     "password_changed": frozenset({"name", "reset_link"}),
     "change_email": frozenset({"name", "link", "hours"}),

@@ -28,6 +28,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "sessions_link": LINK,
         "reset_link": LINK,
     },
+    "api_key_created": {"name": "Ada", "key_name": "Nightly backup", "reset_link": LINK},
     "reset_password": {"name": "Ada", "link": LINK, "minutes": 30},
     "password_changed": {"name": "Ada", "reset_link": LINK},
     "change_email": {"name": "Ada", "link": LINK, "hours": 24},

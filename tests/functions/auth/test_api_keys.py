@@ -12,7 +12,6 @@ from common.api_keys import is_api_key, key_digest, key_start, public_id
 from common.ids import new_id
 from common.models.base import now
 from tests.support.api_keys import ANY, KEYS, change, codes, create, mint, use
-from tests.support.waiting import eventually
 from tests.support.world import World
 
 
@@ -104,14 +103,17 @@ class TestCreating:
             assert first.headers[name] == second.headers[name]
         assert world.scalar("select count(*) from api_keys where user_id = :id", id=person.id) == 1
 
-    def test_is_repeated_also_after_the_key_has_expired(self, asgi: httpx.Client, world: World) -> None:
+    def test_is_repeated_also_after_the_key_has_expired(
+        self, asgi: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         person = world.person()
         headers = person.headers | {"Idempotency-Key": str(new_id())}
-        soon = now() + timedelta(milliseconds=300)
+        soon = now() + timedelta(hours=1)
         body = {"name": "Short", "scopes": ["profile:read"], "expires_at": soon.isoformat()}
         first = asgi.post(KEYS, json=body, headers=headers)
         assert first.status_code == 201
-        eventually(lambda: now() > soon)
+        monkeypatch.setattr("functions.auth.api_keys.now", lambda: soon + timedelta(hours=1))
+        assert asgi.post(KEYS, json=body, headers=person.headers).status_code == 422
         second = asgi.post(KEYS, json=body, headers=headers)
         assert (second.status_code, second.json()) == (201, first.json())
 

@@ -134,3 +134,11 @@ def test_parallel_tabs_share_a_cookie(asgi: httpx.Client, world: World) -> None:
     values = {cookie(refresh(asgi, token))["lambkin_refresh"].value for _ in range(3)}
     asgi.cookies.clear()
     assert len(values) == 1
+
+
+def test_two_cookies_are_none_of_ours(everywhere: httpx.Client, world: World) -> None:
+    victim, intruder = world.person().refresh_token, world.person().refresh_token
+    both = {"Cookie": f"lambkin_refresh={victim}; lambkin_refresh={intruder}"}
+    refused = everywhere.post("/v1/auth/refresh", headers=both)
+    assert (refused.status_code, refused.json()["code"]) == (400, "cross_site_cookie")
+    everywhere.cookies.clear()
