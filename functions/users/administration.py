@@ -78,7 +78,7 @@ def change_account(
 def _check_reason(change: AccountChange) -> None:
     if (change.state == "disabled") != (change.disabled_reason is not None):
         detail = "Belongs to the state `disabled`, which is never without one."
-        raise InvalidInput(errors=[{"pointer": "#/disabled_reason", "code": "reason", "detail": detail}])
+        raise InvalidInput(errors=[{"pointer": "#/disabled_reason", "code": "value_error", "detail": detail}])
 
 
 def _require_person(account: User) -> None:

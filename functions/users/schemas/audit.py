@@ -1,22 +1,11 @@
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from common.audit import Outcome
-from common.schemas import ResponseModel
-
-
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be in the years 1 to 9999") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""A time with its zone (RFC 3339)."""
+from common.schemas import Instant, ResponseModel
 
 
 class AuditFilters(BaseModel):
@@ -32,8 +21,8 @@ class AuditFilters(BaseModel):
     outcome: Outcome | None = Field(None, description="How it ended.", examples=["refused"])
     actor_id: UUID | None = Field(None, description="Who did it.")
     subject_id: UUID | None = Field(None, description="The account that it was done to.")
-    since: Moment | None = Field(None, description="From this time on, it included (RFC 3339).")
-    until: Moment | None = Field(None, description="Before this time (RFC 3339).")
+    since: Instant | None = Field(None, description="From this time on, it included (RFC 3339).")
+    until: Instant | None = Field(None, description="Before this time (RFC 3339).")
 
 
 class AuditEntryRead(ResponseModel):
