@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from common.client_address import address_block
 from common.context import current_context
-from common.rate_limits import GrowingDelay, Limit, check_limits, forgive, is_over
+from common.rate_limits import GrowingDelay, Limit, by_address, check_limits, forgive, is_over
 
 # What everybody together may do in a minute: far above what one installation sees, and far below what
 # would fill its tables or its mail server's queue. One for each door: a flood at one shuts no other.
 SIGN_IN_EVERYBODY: Final = Limit("sign-in-everybody", quota=6000, seconds=60, shards=8)
 REAUTHENTICATE_EVERYBODY: Final = Limit("reauthenticate-everybody", quota=6000, seconds=60, shards=8)
 LINKS_EVERYBODY: Final = Limit("links-everybody", quota=6000, seconds=60, shards=8)
-OAUTH_EVERYBODY: Final = Limit("oauth-everybody", quota=6000, seconds=60, shards=8)
+OAUTH_EVERYBODY: Final = Limit("oauth-everybody", quota=60_000, seconds=60, shards=64)
 REGISTER_EVERYBODY: Final = Limit("register-everybody", quota=600, seconds=60, shards=2)
 RECOVER_EVERYBODY: Final = Limit("recover-everybody", quota=600, seconds=60, shards=2)
 
@@ -55,7 +55,7 @@ def _account(email: str) -> str:
 
 async def check_refresh() -> None:
     """Count one refresh for the client's address."""
-    await check_limits((REFRESH, _block()), overall=REFRESH_EVERYBODY)
+    await check_limits(*by_address(REFRESH), overall=REFRESH_EVERYBODY)
 
 
 async def check_sign_in(email: str) -> None:
@@ -63,7 +63,7 @@ async def check_sign_in(email: str) -> None:
     account = _account(email)
     await check_limits(
         (SIGN_IN_ACCOUNT, account),
-        (SIGN_IN_ADDRESS, _block()),
+        *by_address(SIGN_IN_ADDRESS),
         overall=SIGN_IN_EVERYBODY,
         delay=(SIGN_IN_DELAY, f"{account} {_block()}"),
     )

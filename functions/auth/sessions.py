@@ -1,13 +1,14 @@
 """The sessions of a person: listed, ended, and announced where their device is new."""
 
+import asyncio
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from common import accounts, audit, one_time_tokens
 from common.access import InvalidToken, Principal
+from common.database import AnyRow, in_reading
 from common.errors import NotFound
 from common.jobs import JobContext
 from common.mail import send_mail
@@ -22,23 +23,25 @@ from functions.auth.schemas.sessions import SessionRead
 type Scope = Literal["current", "others", "all"]
 
 
-def own_sessions(connection: Connection, user: Principal, page: PageParameters) -> Page[SessionRead]:
+async def own_sessions(user: Principal, page: PageParameters) -> Page[SessionRead]:
     """A page of the caller's live sessions, the newest sign-in first."""
-    rows, next_cursor = stored.live_sessions(connection, user.user_id, page)
-    items = [
-        SessionRead(
-            id=row.id,
-            device=device_in_words(row.user_agent),
-            client_address=row.client_address,
-            last_address=row.last_address,
-            created_at=row.created_at,
-            last_seen_at=row.last_seen_at,
-            expires_at=row.expires_at,
-            current=row.id == user.session_id,
-        )
-        for row in rows
-    ]
-    return Page(items=items, next_cursor=next_cursor)
+    rows, cursor = await in_reading(lambda connection: stored.live_sessions(connection, user.user_id, page))
+    # User agents are long to read: without a connection, and in a thread.
+    items = await asyncio.to_thread(lambda: [_read(row, user) for row in rows])
+    return Page(items=items, next_cursor=cursor)
+
+
+def _read(row: AnyRow, user: Principal) -> SessionRead:
+    return SessionRead(
+        id=row.id,
+        device=device_in_words(row.user_agent),
+        client_address=row.client_address,
+        last_address=row.last_address,
+        created_at=row.created_at,
+        last_seen_at=row.last_seen_at,
+        expires_at=row.expires_at,
+        current=row.id == user.session_id,
+    )
 
 
 def end_session(session: Session, user: Principal, session_id: UUID) -> None:

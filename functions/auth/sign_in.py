@@ -57,6 +57,15 @@ class AccountDisabled(AppError):
     keep = True
 
 
+class AccountDeleting(AppError):
+    """The password is right, the account is to be erased. Only who knows the password learns this."""
+
+    status = 403
+    code = "account_deleting"
+    detail = "This account is going to be deleted: the mail that told you says how that is undone."
+    keep = True
+
+
 class PasswordResetRequired(AppError):
     """The password is right, but an administrator or an undone change of address wants a new one."""
 
@@ -75,7 +84,13 @@ class InvalidRefreshToken(AppError):
     keep = True
 
 
-REFUSALS: Final = (InvalidCredentials, EmailNotVerified, AccountDisabled, PasswordResetRequired)
+REFUSALS: Final = (
+    InvalidCredentials,
+    EmailNotVerified,
+    AccountDisabled,
+    AccountDeleting,
+    PasswordResetRequired,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,8 @@ async def sign_in(email: str, password: str) -> Tokens:
     """Tokens for an address and its password.
 
     Known or unknown, an address costs the same queries and the same hashes. Raises InvalidCredentials,
-    EmailNotVerified, AccountDisabled, PasswordResetRequired; each leaves its trace in the audit log.
+    EmailNotVerified, AccountDisabled, AccountDeleting, PasswordResetRequired; each leaves its trace in the
+    audit log.
     """
     passwords = get_passwords()
     found = await in_reading(lambda connection: _credentials(connection, email))
@@ -152,6 +168,8 @@ def _accept(session: Session, verified: _Credentials, rehashed: str | None) -> T
 
 def _objection(found: _Credentials) -> AppError | None:
     """What keeps an account from signing in although its password is right."""
+    if found.state == "deleting":
+        return AccountDeleting()
     if found.state != "active":
         return AccountDisabled()
     if not found.verified and get_settings().require_verified_email:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from math import inf
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -112,11 +112,16 @@ def work_off(job: JobContext) -> None:
     attempt that is killed has done a line entirely, or not begun it.
     """
     list_id = UUID(job.payload["bulk_invitation_id"])
-    job.transaction(partial(stored.begin, list_id=list_id))
-    for _ in range(LINES_A_JOB):
-        if not job.transaction(partial(_work_line, list_id=list_id)):
-            break
-    job.finish_with(partial(_go_on, list_id=list_id))
+    try:
+        job.transaction(partial(stored.begin, list_id=list_id))
+        for _ in range(LINES_A_JOB):
+            if not job.transaction(partial(_work_line, list_id=list_id)):
+                break
+        job.finish_with(partial(_go_on, list_id=list_id))
+    except Exception as error:
+        if job.is_lost_to(error):
+            job.transaction(partial(stored.fail, list_id=list_id))
+        raise
 
 
 def _work_line(session: Session, *, list_id: UUID) -> bool:
@@ -124,25 +129,26 @@ def _work_line(session: Session, *, list_id: UUID) -> bool:
     row = stored.next_line(session, list_id)
     if row is None:
         return False
-    outcome, detail = _outcome(session, row)
-    stored.settle_line(session, list_id, row.line, outcome, detail[:LONGEST_DETAIL])
+    stored.settle_line(session, list_id, row.line, _invite(session, row))
     return True
 
 
-def _outcome(session: Session, row: AnyRow) -> tuple[str, str]:
+def _invite(session: Session, row: AnyRow) -> dict[str, Any]:
+    """Invite whom a line names; what became of it."""
     # Who sent the list acts, as in the audit log; they may have lost a role since then, or the account.
     current_context().user_id = row.created_by
     permissions = permissions_of(row.inviter_roles, row.own_made) if row.state == "active" else frozenset()
     if "users:write" not in permissions:
-        return "refused", _NO_INVITER
+        return {"outcome": "refused", "detail": _NO_INVITER}
     inviter = Principal(row.created_by, None, permissions, inf)
     try:
         # Judged when the list was taken: validating once more would only cost time.
-        invite(session, inviter, Invite.model_construct(email=row.email, name=row.name, roles=row.roles))
+        wanted = Invite.model_construct(email=row.email, name=row.name, roles=row.roles)
+        account = invite(session, inviter, wanted)
     except (AddressTaken, UnknownRole, InsufficientScope) as refusal:
         told = refusal.errors[0]["detail"] if refusal.errors else refusal.message
-        return _OUTCOMES[type(refusal)], told
-    return "invited", ""
+        return {"outcome": _OUTCOMES[type(refusal)], "detail": told[:LONGEST_DETAIL]}
+    return {"outcome": "invited", "user_id": account.id}
 
 
 def _go_on(session: Session, *, list_id: UUID) -> None:

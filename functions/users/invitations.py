@@ -52,26 +52,32 @@ def invite(session: Session, actor: Principal, wanted: Invite) -> User:
     AddressTaken.
     """
     powers.keep_roles(session, actor, wanted.roles, _INVITED, subject_id=None)
-    return add_invited(session, wanted)
+    return add_invited(session, wanted, invited_by=actor.user_id)
 
 
-def add_invited(session: Session, wanted: Invite) -> User:
-    """The same without a look at the roles. Raises AddressTaken before it writes anything."""
+def add_invited(session: Session, wanted: Invite, *, invited_by: UUID | None = None) -> User:
+    """The same without a look at the roles, by an operator where it is nobody's.
+
+    Raises AddressTaken before it writes anything.
+    """
     account = accounts.create_account(
         session, wanted.email, name=wanted.name, roles=wanted.roles, state="invited"
     )
     if account is None:
         raise AddressTaken
-    _mail_link(session, account)
+    _mail_link(session, account, invited_by)
     audit.record(session, _INVITED, subject_id=account.id, roles=account.roles)
     return account
 
 
 def resend(session: Session, actor: Principal, user_id: UUID) -> InvitedAccount:
-    """Another link; those before it no longer work. Raises NotFound, InsufficientScope, NotInvited."""
+    """Another link, which rests on the powers of the `actor`; those before it no longer work.
+
+    Raises NotFound, InsufficientScope, NotInvited.
+    """
     account = _held_invited(session, actor, user_id, _RESENT)
     one_time_tokens.void(session, user_id, "invitation")
-    _mail_link(session, account)
+    _mail_link(session, account, actor.user_id)
     audit.record(session, _RESENT, subject_id=user_id)
     return _read(session, account)
 
@@ -91,10 +97,10 @@ def _held_invited(session: Session, actor: Principal, user_id: UUID, action: str
     return account
 
 
-def _mail_link(session: Session, account: User) -> None:
+def _mail_link(session: Session, account: User, invited_by: UUID | None) -> None:
     settings = get_settings()
     lifetime = timedelta(days=settings.invitation_days)
-    token = one_time_tokens.issue(session, account.id, "invitation", lifetime)
+    token = one_time_tokens.issue(session, account.id, "invitation", lifetime, issued_by=invited_by)
     link = f"{settings.frontend_url}/accept-invitation?token={token}"
     values = {"name": account.name, "link": link, "days": settings.invitation_days}
     send_mail(session, "invitation", account.email, values)

@@ -29,7 +29,7 @@ def collect(session: Session, user_id: UUID) -> dict[str, Topic]:
         ),
         "invitations": Topic(
             "Lists of people to invite in which your address was.",
-            records(stored.invitations(session, profile.email, MOST_RECORDS)),
+            records(stored.invitations(session, user_id, profile.email, MOST_RECORDS)),
         ),
         "bulk_invitations": Topic(
             "Lists of people that you invited; the people in them are not you and not shown.",
@@ -41,8 +41,9 @@ def collect(session: Session, user_id: UUID) -> dict[str, Topic]:
 def erase(session: Session, user_id: UUID) -> dict[str, int]:
     """Delete what hangs on the account; the account itself is emptied when all functions are done."""
     account = accounts.hold_account(session, user_id)
+    email = account.email if account else ""
     return {
-        "invitation_lines": erasure.delete_invitation_lines(session, account.email) if account else 0,
+        "invitation_lines": erasure.delete_invitation_lines(session, user_id, email),
         "exports": erasure.delete_exports(session, user_id),
     }
 

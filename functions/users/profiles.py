@@ -7,13 +7,15 @@ from common import accounts, audit
 from common.access import InvalidToken, Principal
 from common.conditional import require_match, set_etag
 from common.database import AnyRow
-from common.errors import PreconditionFailed
 from common.models import User
 from functions.users.repository import accounts as stored
 from functions.users.schemas.profiles import UserChange, UserRead
 
 
-def _read(account: User | AnyRow) -> UserRead:
+def _read(account: User | AnyRow | None) -> UserRead:
+    # A token outlives its account by minutes at most.
+    if account is None or account.state != "active":
+        raise InvalidToken
     set_etag(account.version)
     return UserRead(
         id=account.id,
@@ -27,35 +29,22 @@ def _read(account: User | AnyRow) -> UserRead:
     )
 
 
-def _own(connection: Connection, user: Principal) -> AnyRow:
-    account = stored.profile(connection, user.user_id)
-    # A token outlives its account by minutes at most.
-    if account is None or account.state != "active":
-        raise InvalidToken
-    return account
-
-
 def own_profile(connection: Connection, user: Principal) -> UserRead:
     """The caller's account."""
-    return _read(_own(connection, user))
+    return _read(stored.profile(connection, user.user_id))
 
 
 def change_own_profile(
     session: Session, user: Principal, change: UserChange, if_match: str | None
 ) -> UserRead:
     """Change the caller's account. Raises PreconditionRequired, PreconditionFailed."""
-    account = _own(session.connection(), user)
+    account = accounts.hold_account(session, user.user_id)
+    if account is None or account.state != "active":
+        raise InvalidToken
     require_match(if_match, account.version)
-    changes = {
-        name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None
-    }
+    given = change.model_dump(exclude_none=True)
+    changes = {name: value for name, value in given.items() if getattr(account, name) != value}
     if not changes:
         return _read(account)
-    # `*` means any version, also one that is made at this moment.
-    version = None if (if_match or "").strip() == "*" else account.version
-    changed = accounts.change_account(session, user.user_id, changes, version=version)
-    if changed is None:
-        # Another request changed it between the two statements.
-        raise PreconditionFailed
     audit.record(session, "account.changed", subject_id=user.user_id, fields=sorted(changes))
-    return _read(changed)
+    return _read(accounts.change_account(session, user.user_id, changes))

@@ -81,18 +81,14 @@ class Access(SecurityBase):
         """Raises Unauthenticated, with the challenge that RFC 6750 wants, or Forbidden."""
         credential = _credential(request)
         context = current_context()
-        try:
-            if credential.startswith(API_KEY_PREFIX):
-                principal = await self._of_key(credential)
-            else:
-                principal = await tokens.verify(credential)
-            if self.live and principal.session_id is not None:
-                from common.live_sessions import look_up
+        if credential.startswith(API_KEY_PREFIX):
+            principal = await self._of_key(credential)
+        else:
+            principal = await tokens.verify(credential)
+        if self.live and principal.session_id is not None:
+            from common.live_sessions import look_up
 
-                principal = await look_up(principal, recent=self.recent)
-        except InvalidToken as error:
-            error.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-            raise
+            principal = await look_up(principal, recent=self.recent)
         context.user_id = principal.user_id
         context.session_id = principal.session_id
         context.api_key_id = principal.api_key_id

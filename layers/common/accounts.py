@@ -66,16 +66,12 @@ def create_account(
     return session.scalar(statement)
 
 
-def change_account(
-    session: DatabaseSession, user_id: UUID, changes: Mapping[str, Any], *, version: int | None = None
-) -> User | None:
-    """Set columns of an account and count its version up; None where it is gone or at another version.
+def change_account(session: DatabaseSession, user_id: UUID, changes: Mapping[str, Any]) -> User | None:
+    """Set columns of an account and count its version up; None where it is gone.
 
     Whatever takes an administrator's powers away holds them first: see `keep_an_administrator`.
     """
     statement = update(User).where(User.id == user_id)
-    if version is not None:
-        statement = statement.where(User.version == version)
     statement = statement.values(**changes, version=User.version + 1, updated_at=func.now())
     return session.scalar(statement.returning(User), execution_options={"populate_existing": True})
 

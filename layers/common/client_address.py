@@ -48,5 +48,15 @@ def address_block(address: str) -> str:
     """What limits count: an IPv4 address itself, an IPv6 address by its /64."""
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, 64), strict=False))
+        return _network(parsed, 64)
     return str(parsed) if parsed else address
+
+
+def address_site(address: str) -> str | None:
+    """The /48 of an IPv6 address, which one customer may have all of (RFC 6177); None for IPv4."""
+    parsed = _parse(address)
+    return _network(parsed, 48) if isinstance(parsed, IPv6Address) else None
+
+
+def _network(address: IPv6Address, prefix: int) -> str:
+    return str(ip_network((address, prefix), strict=False))

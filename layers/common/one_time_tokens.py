@@ -40,9 +40,18 @@ def token_digest(token: str) -> bytes:
 
 
 def issue(
-    session: Session, user_id: UUID, purpose: Purpose, lifetime: timedelta, *, email: str | None = None
+    session: Session,
+    user_id: UUID,
+    purpose: Purpose,
+    lifetime: timedelta,
+    *,
+    email: str | None = None,
+    issued_by: UUID | None = None,
 ) -> str:
-    """A new token for this account; `email` is the address that the link is about."""
+    """A new token for this account; `email` is the address that the link is about.
+
+    `issued_by` is the account whose powers it rests on.
+    """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     session.execute(
         insert(OneTimeToken).values(
@@ -50,6 +59,7 @@ def issue(
             user_id=user_id,
             purpose=purpose,
             email=email,
+            issued_by=issued_by,
             expires_at=func.now() + lifetime,
         )
     )
@@ -57,8 +67,8 @@ def issue(
 
 
 def peek(session: Session, token: str, purpose: Purpose) -> AnyRow | None:
-    """`user_id` and `email` of a token that could be spent; it stays unspent."""
-    statement = select(OneTimeToken.user_id, OneTimeToken.email).where(
+    """`user_id`, `email` and `issued_by` of a token that could be spent; it stays unspent."""
+    statement = select(OneTimeToken.user_id, OneTimeToken.email, OneTimeToken.issued_by).where(
         OneTimeToken.digest == token_digest(token),
         OneTimeToken.purpose == purpose,
         OneTimeToken.spent_at.is_(None),

@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from common import metrics
-from common.client_address import address_block
+from common.client_address import address_block, address_site
 from common.context import current_context
 from common.database.transactions import AnyRow, after_commit, in_transaction
 from common.encryption import keyed_digest
@@ -25,6 +25,7 @@ from common.errors import TooManyRequests, Unavailable
 from common.settings import get_settings
 
 _REMEMBERED: Final = 10_000
+_SITE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,14 +261,27 @@ def within(session: Session, limit: Limit, subject: str) -> bool:
     return not any(refusals for _, _, refusals in spend(session, {_digest(limit, subject): limit}))
 
 
+def by_address(limit: Limit) -> list[tuple[Limit, str]]:
+    """The client's address as a subject of `check_limits`: an IPv6 one by its /64, and by its /48 as well.
+
+    A /48 is 65,536 of those. It may be one customer, or a carrier's many: it has the quota of _SITE of them.
+    """
+    address = current_context().client_address
+    subjects = [(limit, address_block(address))]
+    if site := address_site(address):
+        wider = replace(limit, name=f"{limit.name}-site", quota=limit.quota * _SITE)
+        subjects.append((wider, site))
+    return subjects
+
+
 def limited(limit: Limit, *, overall: Limit | None = None) -> Any:  # noqa: ANN401 - FastAPI's marker has no public type
-    """`dependencies=[limited(LIMIT)]`: count by the client's address, an IPv6 one by its /64.
+    """`dependencies=[limited(LIMIT)]`: count by the client's address, as `by_address` has it.
 
     `overall` bounds what all clients together may do.
     """
 
     async def check() -> None:
-        await check_limits((limit, address_block(current_context().client_address)), overall=overall)
+        await check_limits(*by_address(limit), overall=overall)
 
     check.problems = (TooManyRequests, Unavailable)  # type: ignore[attr-defined]  # common.openapi reads it
     return Depends(check)

@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from common.client_address import address_block, client_address
+from common.client_address import address_block, address_site, client_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:aaaa::/48"))
 
@@ -46,3 +46,11 @@ def test_without_trusted_proxies_only_the_peer_counts() -> None:
 )
 def test_limits_count_ipv6_by_its_64(address: str, block: str) -> None:
     assert address_block(address) == block
+
+
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [("203.0.113.1", None), ("2001:db8:1:2::5", "2001:db8:1::/48"), ("::ffff:203.0.113.1", None), ("", None)],
+)
+def test_and_by_its_48_as_well(address: str, site: str | None) -> None:
+    assert address_site(address) == site

@@ -95,6 +95,17 @@ def test_clients_are_counted_apart_and_an_ipv6_network_together() -> None:
 
 
 @pytest.mark.usefixtures("limits_on")
+def test_who_has_a_whole_ipv6_site_has_no_more_than_32_networks(world: World) -> None:
+    def calls(network: int) -> list[int]:
+        peers = (f"2001:db8:7:{network:x}::{n}" for n in range(1, 4))
+        return [client.get("/v1/users/limited").status_code for peer in peers for client in _client(peer)]
+
+    assert {code for network in range(32) for code in calls(network)} == {200}
+    assert calls(32) == [429, 429, 429]
+    assert [client.get("/v1/users/limited").status_code for client in _client("2001:db8:8::1")] == [200]
+
+
+@pytest.mark.usefixtures("limits_on")
 def test_a_spoofed_forwarded_for_changes_nothing() -> None:
     for client in _client("198.51.100.9"):
         spoofed = ({"X-Forwarded-For": f"203.0.113.{n}"} for n in range(4))

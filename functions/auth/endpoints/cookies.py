@@ -52,7 +52,9 @@ async def _given(
     request: Request,
     token: Annotated[
         str | None,
-        Cookie(alias=NAME, max_length=128, description="The refresh token of the browser mode."),
+        # As long as browsers keep one (RFC 6265, section 6.1): what is none of ours is refused as a token,
+        # and the browser told to delete it.
+        Cookie(alias=NAME, max_length=4096, description="The refresh token of the browser mode."),
     ] = None,
 ) -> str | None:
     if token is not None:

@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import Path
 
 from common.access import LiveUser
-from common.database import Db, Reading
+from common.database import Db
 from common.errors import NotFound, problems
 from common.pagination import BrokenCursor, Page, PageQuery
 from common.routing import Router
@@ -23,9 +23,9 @@ SessionId = Annotated[UUID, Path(description="The id of a session of yours.")]
     summary="List your sessions",
     responses=problems(BrokenCursor),
 )
-def list_sessions(page: PageQuery, user: LiveUser, db: Reading) -> Page[SessionRead]:
+async def list_sessions(page: PageQuery, user: LiveUser) -> Page[SessionRead]:
     """Where you are signed in, the newest sign-in first."""
-    return sessions.own_sessions(db, user, page)
+    return await sessions.own_sessions(user, page)
 
 
 @router.delete(

@@ -85,8 +85,9 @@ def page_of_lines(
 
 
 def begin(session: Session, list_id: UUID) -> None:
-    """It is being worked off."""
-    statement = update(BulkInvitation).where(BulkInvitation.id == list_id, BulkInvitation.state == "queued")
+    """It is being worked off, again where that had failed."""
+    waits = BulkInvitation.state.in_(["queued", "failed"])
+    statement = update(BulkInvitation).where(BulkInvitation.id == list_id, waits)
     session.execute(statement.values(state="running"))
 
 
@@ -95,12 +96,12 @@ def next_line(session: Session, list_id: UUID) -> AnyRow | None:
     return session.execute(_NEXT_LINE, {"id": list_id}).first()
 
 
-def settle_line(session: Session, list_id: UUID, line: int, outcome: str, detail: str) -> None:
-    """What became of a line."""
+def settle_line(session: Session, list_id: UUID, line: int, became: Mapping[str, Any]) -> None:
+    """What became of a line: its columns `outcome`, `detail` and `user_id`."""
     statement = update(BulkInvitationLine).where(
         BulkInvitationLine.bulk_invitation_id == list_id, BulkInvitationLine.line == line
     )
-    session.execute(statement.values(outcome=outcome, detail=detail))
+    session.execute(statement.values(**became))
 
 
 def has_waiting_lines(session: Session, list_id: UUID) -> bool:
@@ -113,6 +114,12 @@ def end(session: Session, list_id: UUID) -> None:
     """It has been worked off."""
     statement = update(BulkInvitation).where(BulkInvitation.id == list_id)
     session.execute(statement.values(state="done", finished_at=func.now()))
+
+
+def fail(session: Session, list_id: UUID) -> None:
+    """Nobody works on it any more, unless an operator runs its job again."""
+    statement = update(BulkInvitation).where(BulkInvitation.id == list_id)
+    session.execute(statement.values(state="failed"))
 
 
 def forget_lists(session: Session, older_than: timedelta, limit: int) -> int:

@@ -34,9 +34,10 @@ def overdue_statement(since: timedelta, limit: int) -> Select[UUID, bool]:
     return mine.order_by(User.erase_at).limit(limit)
 
 
-def delete_invitation_lines(session: Session, email: str) -> int:
-    """Delete the lines of bulk invitations with this normalised address; how many."""
-    statement = delete(BulkInvitationLine).where(func.lower(BulkInvitationLine.email) == email)
+def delete_invitation_lines(session: Session, user_id: UUID, email: str) -> int:
+    """Delete the lines of bulk invitations that invited this account or name its address; how many."""
+    theirs = or_(BulkInvitationLine.user_id == user_id, func.lower(BulkInvitationLine.email) == email)
+    statement = delete(BulkInvitationLine).where(theirs)
     return len(session.execute(statement.returning(BulkInvitationLine.line)).all())
 
 

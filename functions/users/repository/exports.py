@@ -109,9 +109,12 @@ def stuck(session: Session, since: timedelta, limit: int) -> Sequence[AnyRow]:
 
 
 def removable(session: Session, limit: int) -> Sequence[UUID]:
-    """The exports whose archive may be in the bucket and is not wanted any more."""
+    """The exports whose archive may be in the bucket and is not wanted any more.
+
+    In any order: one that the bucket refuses to remove, which ends a sweep, must not always be the first.
+    """
     statement = select(Export.id).where(Export.object_key.is_not(None), or_(_OVER, Export.state == "failed"))
-    return session.scalars(statement.order_by(Export.expires_at).limit(limit)).all()
+    return session.scalars(statement.order_by(func.random()).limit(limit)).all()
 
 
 def forget_archive(session: Session, export_id: UUID) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from common.database import AnyRow
@@ -29,8 +29,8 @@ def profile(session: Session, user_id: UUID) -> AnyRow | None:
     return session.execute(statement.where(User.id == user_id)).first()
 
 
-def invitations(session: Session, email: str, limit: int) -> Sequence[AnyRow]:
-    """The newest lines of bulk invitations with this normalised address."""
+def invitations(session: Session, user_id: UUID, email: str, limit: int) -> Sequence[AnyRow]:
+    """The newest lines of bulk invitations that invited this account or name its normalised address."""
     statement = select(
         BulkInvitationLine.email,
         BulkInvitationLine.name,
@@ -38,7 +38,9 @@ def invitations(session: Session, email: str, limit: int) -> Sequence[AnyRow]:
         BulkInvitationLine.outcome,
         BulkInvitation.created_at,
     ).join(BulkInvitation, BulkInvitation.id == BulkInvitationLine.bulk_invitation_id)
-    mine = statement.where(func.lower(BulkInvitationLine.email) == email)
+    mine = statement.where(
+        or_(BulkInvitationLine.user_id == user_id, func.lower(BulkInvitationLine.email) == email)
+    )
     return session.execute(mine.order_by(BulkInvitation.created_at.desc()).limit(limit)).all()
 
 

@@ -78,7 +78,9 @@ class AccountChange(RequestModel):
         examples=["disabled"],
     )
     disabled_reason: Reason | None = Field(
-        None, description="With `disabled`, and only then: why.", examples=["Left the company."]
+        None,
+        description="With `disabled`, and only then: why. The audit log keeps it for ever: no names in it.",
+        examples=["Left the company."],
     )
 
 

@@ -45,7 +45,7 @@ class BulkInvitationRead(ResponseModel):
     """A list of people to invite, and how far it has been worked off."""
 
     id: UUID
-    state: Literal["queued", "running", "done"]
+    state: Literal["queued", "running", "done", "failed"]
     lines: int = Field(description="How many lines it has, without the header.", examples=[2])
     counts: LineCounts
     created_by: UUID = Field(description="The account that sent it.")

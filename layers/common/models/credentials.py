@@ -43,7 +43,8 @@ class RefreshToken(Base):
 class OneTimeToken(Base):
     """What a mailed link carries, by digest; it works once. Owner: common (`common.one_time_tokens`).
 
-    `email` is the address that the link is about, where that is not the account's own.
+    `email` is the address that the link is about, where that is not the account's own. `issued_by` is whose
+    powers an invitation rests on; null where an operator made it, and for what people send themselves.
     """
 
     __tablename__ = "one_time_tokens"
@@ -61,6 +62,8 @@ class OneTimeToken(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     purpose: Mapped[str] = mapped_column(String(32))
     email: Mapped[str | None] = mapped_column(String(254))
+    # No foreign key: whoever is gone has no powers, and their links need not be found for that.
+    issued_by: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]

@@ -13,7 +13,7 @@ class BulkInvitation(Base):
 
     __tablename__ = "bulk_invitations"
     __table_args__ = (
-        CheckConstraint("state in ('queued', 'running', 'done')", name="state_known"),
+        CheckConstraint("state in ('queued', 'running', 'done', 'failed')", name="state_known"),
         Index(None, "created_by"),
     )
 
@@ -25,9 +25,16 @@ class BulkInvitation(Base):
 
 
 class BulkInvitationLine(Base):
-    """One line of such a list and what became of it; `outcome` is null until then. Owner: users."""
+    """One line of such a list and what became of it; `outcome` is null until then. Owner: users.
+
+    `user_id` is the account that was invited: its erasure deletes the line, whatever its address is by then.
+    """
 
     __tablename__ = "bulk_invitation_lines"
+    __table_args__ = (
+        Index("ix_bulk_invitation_lines_email", text("lower(email)")),
+        Index("ix_bulk_invitation_lines_user_id", "user_id", postgresql_where=text("user_id is not null")),
+    )
 
     bulk_invitation_id: Mapped[UUID] = mapped_column(
         ForeignKey("bulk_invitations.id", ondelete="CASCADE"), primary_key=True
@@ -38,3 +45,4 @@ class BulkInvitationLine(Base):
     roles: Mapped[list[str]] = mapped_column(ARRAY(String(32)), server_default=text("'{member}'"))
     outcome: Mapped[str | None] = mapped_column(String(16))
     detail: Mapped[str] = mapped_column(String(500), server_default=text("''"))
+    user_id: Mapped[UUID | None]

@@ -101,8 +101,9 @@ def test_a_page_of_our_site_gets_the_cookie_and_uses_it(
     asgi.cookies.clear()
 
 
-def test_a_cookie_that_is_refused_is_deleted(everywhere: httpx.Client) -> None:
-    refused = refresh(everywhere, "lr_unknown")
+@pytest.mark.parametrize("value", ["lr_unknown", "x" * 4000])
+def test_a_cookie_that_is_refused_is_deleted(everywhere: httpx.Client, value: str) -> None:
+    refused = refresh(everywhere, value)
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_refresh_token")
     morsel = cookie(refused)["lambkin_refresh"]
     assert (morsel.value, morsel["max-age"]) == ("", "0")

@@ -153,6 +153,18 @@ def test_who_holds_a_session_cannot_guess_the_password_with_it(asgi: httpx.Clien
     assert login(asgi, person.email, PASSWORD).status_code == 200
 
 
+def test_who_guesses_in_one_session_does_not_slow_the_owner_down_in_another(
+    asgi: httpx.Client, world: World
+) -> None:
+    person = world.person()
+    tokens = login(asgi, person.email, PASSWORD).json()
+    for _ in range(6):
+        asgi.post("/v1/auth/reauthenticate", json={"password": "wrong"}, headers=person.headers)
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    mine = asgi.post("/v1/auth/reauthenticate", json={"password": PASSWORD}, headers=headers)
+    assert mine.status_code == 204
+
+
 def test_everybody_together_is_limited(
     asgi: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

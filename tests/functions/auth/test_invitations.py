@@ -4,13 +4,20 @@ import httpx
 import pytest
 
 from functions.auth.passwords import get_passwords
-from tests.support.world import PASSWORD, Mail, World
+from tests.support.world import PASSWORD, Mail, Person, World
 
 
 def invited(api: httpx.Client, world: World, **body: object) -> Mail:
     admin = world.person(roles=["admin"])
     email = world.address()
     answer = api.post("/v1/users", json={"email": email, "name": "Ada"} | body, headers=admin.headers)
+    assert answer.status_code == 201
+    return world.mails(email)[0]
+
+
+def sent_by(api: httpx.Client, world: World, sender: Person, *roles: str) -> Mail:
+    email = world.address()
+    answer = api.post("/v1/users", json={"email": email, "roles": roles}, headers=sender.headers)
     assert answer.status_code == 201
     return world.mails(email)[0]
 
@@ -98,6 +105,41 @@ def test_an_address_that_was_verified_otherwise_has_no_invitation_left(
     assert asgi.post("/v1/auth/login", json={"email": mail.to, "password": PASSWORD}).status_code == 200
     # Whose password that link carried is not known: it gives what any registration gives.
     assert world.scalar("select roles from users where email = :email", email=mail.to) == ["member"]
+
+
+LOST_POWERS = [
+    "update users set roles = '{member}' where id = :id",
+    "update users set state = 'disabled' where id = :id",
+    "delete from users where id = :id",
+]
+
+
+@pytest.mark.parametrize("change", LOST_POWERS)
+def test_an_invitation_to_more_than_membership_ends_with_the_powers_of_who_sent_it(
+    asgi: httpx.Client, world: World, change: str
+) -> None:
+    sender = world.person(roles=["admin"])
+    mail = sent_by(asgi, world, sender, "admin")
+    world.run(change, id=sender.id)
+    refused = accept(asgi, mail.token)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_link")
+    [account] = world.rows("select id, state, roles from users where email = :email", email=mail.to)
+    assert account.state == "invited"
+    assert ("invitation.accepted", "refused") in world.audit(account.id)
+    # Another administrator answers for it now.
+    again = asgi.post(f"/v1/users/{account.id}/invitation", headers=world.person(roles=["admin"]).headers)
+    assert again.is_success, again.text
+    assert accept(asgi, world.mails(mail.to)[-1].token).status_code == 200
+
+
+@pytest.mark.parametrize("change", LOST_POWERS)
+def test_an_invitation_to_membership_stays_whoever_sent_it(
+    asgi: httpx.Client, world: World, change: str
+) -> None:
+    sender = world.person(roles=["admin"])
+    mail = sent_by(asgi, world, sender, "member")
+    world.run(change, id=sender.id)
+    assert accept(asgi, mail.token).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.support.api_keys import mint
 from tests.support.jobs import run_jobs
 from tests.support.measuring import cost_of_requests
 from tests.support.world import PASSWORD, Person, World
@@ -317,6 +318,18 @@ def test_a_new_password_ends_a_change_of_address_that_was_asked_for(
     assert act(asgi, world, person).is_success
     answer = asgi.post("/v1/auth/email/confirm", json={"token": asked.token})
     assert answer.json()["code"] == "invalid_link"
+
+
+def test_a_reset_by_an_administrator_ends_the_keys_as_well(asgi: httpx.Client, world: World) -> None:
+    person, bystander = world.person(), world.person()
+    keys = {each.id: mint(world, each.id) for each in (person, bystander)}
+    told_to_change(asgi, world, person)
+    run_jobs("auth")
+    found = {each.id: asgi.get("/v1/users/me", headers=keys[each.id].headers) for each in (person, bystander)}
+    assert (found[person.id].status_code, found[bystander.id].status_code) == (401, 200)
+    # Whoever only knows the address ends nobody's keys.
+    forgot(asgi, world, bystander.email)
+    assert world.scalar("select count(*) from api_keys where user_id = :id", id=bystander.id) == 1
 
 
 def test_a_session_that_has_ended_changes_no_address(asgi: httpx.Client, world: World) -> None:

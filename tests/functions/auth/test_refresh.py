@@ -1,9 +1,14 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
 
+from common.context import RequestContext, enter_context
+from functions.auth.repository import refresh_tokens
 from tests.support.world import World
 
 
@@ -91,3 +96,26 @@ def test_200_parallel_refreshes_agree_on_one_successor(over_http: httpx.Client, 
         where s.user_id = :id and t.rotated_at is null
     """
     assert world.scalar(unrotated, id=person.id) == 1
+
+
+def test_a_rotation_does_not_read_the_whole_history_of_its_session(world: World) -> None:
+    session_id = world.scalar("select id from sessions where user_id = :id", id=world.person().id)
+    enter_context(RequestContext(function="auth", client_address="198.51.100.1"))
+    with world.engine.connect() as connection, connection.begin() as undone:
+        connection.execute(
+            text(
+                "insert into refresh_tokens (digest, session_id, expires_at, rotated_at)"
+                " select sha256(n::text::bytea), :id, now() + interval '1 day', now()"
+                " from generate_series(1, 10000) n"
+            ),
+            {"id": session_id},
+        )
+        connection.exec_driver_sql("analyze refresh_tokens")
+        sent: list[tuple[str, Any]] = []
+        event.listen(connection, "before_cursor_execute", lambda *call: sent.append((call[2], call[3])))
+        refresh_tokens.rotate_refresh_token(Session(connection), b"1" * 32, b"2" * 32, b"sealed")
+        [(statement, parameters)] = sent
+        plan = "\n".join(connection.exec_driver_sql(f"explain {statement}", parameters).scalars())
+        undone.rollback()
+    assert "ix_refresh_tokens_successors" in plan
+    assert "Seq Scan on refresh_tokens" not in plan

@@ -59,6 +59,16 @@ def test_a_disabled_account_is_told_so_only_with_the_right_password(asgi: httpx.
     assert login(asgi, user.email, "wrong password").json()["code"] == "invalid_credentials"
 
 
+def test_who_is_going_to_be_deleted_is_told_so_only_with_the_right_password(
+    asgi: httpx.Client, world: World
+) -> None:
+    person = world.person()
+    assert asgi.delete("/v1/users/me", headers=person.headers).status_code == 202
+    answer = login(asgi, person.email)
+    assert (answer.status_code, answer.json()["code"]) == (403, "account_deleting")
+    assert login(asgi, person.email, "wrong password").json()["code"] == "invalid_credentials"
+
+
 def test_a_hash_of_older_parameters_is_renewed_at_sign_in(asgi: httpx.Client, world: World) -> None:
     user = world.account()
     old = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(PASSWORD)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from common.database import get_database
+from common.jobs import rerun
 from common.settings import get_settings
 from functions.users import bulk_invitations
 from functions.users.jobs import handler, tasks
@@ -300,6 +301,29 @@ def test_old_lists_are_forgotten_with_the_addresses_in_them(
     bulk_invitations.forget_old(get_database("users"))
     assert asgi.get(old, headers=admin.headers).status_code == 404
     assert asgi.get(young, headers=admin.headers).status_code == 200
+
+
+def test_a_list_whose_job_is_lost_has_failed_until_it_is_run_again(
+    asgi: httpx.Client, world: World, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emails = [world.address() for _ in range(2)]
+    place = sent(asgi, admin, [f"{email},," for email in emails])
+    job_id = waiting_job(world, place)
+    assert job_id is not None
+    world.run("update jobs set max_attempts = 1 where id = :id", id=job_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk_invitations, "invite", broken)
+        assert tasks.run_one(job_id) == "dead"
+    assert asgi.get(place, headers=admin.headers).json()["state"] == "failed"
+    assert counts(asgi, admin, place)["waiting"] == 2
+    assert get_database("worker").transaction(lambda session: rerun(session, job_id))
+    assert tasks.run_one(job_id) == "done"
+    assert asgi.get(place, headers=admin.headers).json()["state"] == "done"
+    assert [len(world.mails(email)) for email in emails] == [1, 1]
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("nothing can be invited")
 
 
 def test_the_schedule_works_lists_off(asgi: httpx.Client, world: World, admin: Person) -> None:

@@ -62,6 +62,23 @@ def test_no_text_of_the_person_is_left_in_any_table(asgi: httpx.Client, world: W
     assert found() == set()
 
 
+def test_a_list_forgets_whom_it_invited_whatever_their_address_is_by_then(
+    asgi: httpx.Client, world: World, person: Person
+) -> None:
+    list_id = uuid4()
+    world.run("insert into bulk_invitations (id, created_by) values (:id, :by)", id=list_id, by=person.id)
+    world.run(
+        "insert into bulk_invitation_lines (bulk_invitation_id, line, email, user_id)"
+        " values (:list, 1, 'former@lambkin.example', :id)",
+        list=list_id,
+        id=person.id,
+    )
+    announce(asgi, world, person)
+    run_due(world, person.id)
+    lines = "select count(*) from bulk_invitation_lines where email = 'former@lambkin.example'"
+    assert world.scalar(lines) == 0
+
+
 def test_other_people_keep_what_is_theirs(asgi: httpx.Client, world: World, person: Person) -> None:
     other = furnish(world)
     before = left(world, other)

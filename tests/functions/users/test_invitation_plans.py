@@ -6,12 +6,14 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.orm import Session
 
 from common.context import RequestContext, enter_context
 from common.database.engine import build_engine
 from common.ids import new_id
 from common.pagination import PageParameters
 from functions.users.repository import bulk_invitations as stored
+from functions.users.repository import erasure
 from tests.support.world import World
 
 SENDER: Final = new_id()
@@ -82,3 +84,14 @@ def test_deleting_who_sent_lists_finds_them_by_an_index(world: World) -> None:
     with world.engine.begin() as connection:
         connection.execute(text("set local enable_seqscan = off"))
         assert "ix_bulk_invitations_created_by" in "\n".join(connection.execute(text(sent)).scalars())
+
+
+def test_the_erasure_of_a_person_finds_their_lines_by_indexes(connection: Connection) -> None:
+    sent: list[tuple[str, Any]] = []
+    event.listen(connection, "before_cursor_execute", lambda *call: sent.append((call[2], call[3])))
+    with Session(connection) as session:
+        erasure.delete_invitation_lines(session, new_id(), "grace@lambkin.example")
+    [(statement, parameters)] = sent
+    plan = "\n".join(connection.exec_driver_sql(f"explain {statement}", parameters).scalars())
+    assert "ix_bulk_invitation_lines_email" in plan
+    assert "ix_bulk_invitation_lines_user_id" in plan

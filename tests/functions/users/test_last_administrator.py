@@ -19,6 +19,10 @@ def demote(api: httpx.Client, actor: Person, user_id: UUID) -> httpx.Response:
     return put_roles(api, actor, user_id, "member")
 
 
+def delete_own(api: httpx.Client, actor: Person, _: UUID) -> httpx.Response:
+    return api.delete("/v1/users/me", headers=actor.headers)
+
+
 @pytest.fixture
 def nobody_else(world: World) -> Iterator[None]:
     """No administrators but those of the test."""
@@ -50,6 +54,17 @@ def test_a_disabled_administrator_is_none_and_may_lose_the_role(asgi: httpx.Clie
     admin, other = world.person(roles=["admin"]), world.account(roles=["admin"])
     disable(asgi, admin, other.id)
     assert demote(asgi, admin, other.id).status_code == 200
+
+
+@pytest.mark.usefixtures("nobody_else")
+def test_an_administrator_who_never_verified_their_address_is_none(asgi: httpx.Client, world: World) -> None:
+    admin, other = world.person(roles=["admin"]), world.account(roles=["admin"])
+    world.run("update users set email_verified_at = null where id = :id", id=other.id)
+    for act in (demote, delete_own):
+        answer = act(asgi, admin, admin.id)
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_administrator")
+    world.run("update users set email_verified_at = now() where id = :id", id=other.id)
+    assert demote(asgi, admin, admin.id).status_code == 200
 
 
 @pytest.mark.usefixtures("nobody_else")

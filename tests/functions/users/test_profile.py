@@ -44,6 +44,25 @@ def test_a_change_of_nothing_changes_nothing(asgi: httpx.Client, world: World) -
     assert asgi.patch("/v1/users/me", json={}, headers=headers).headers["etag"] == '"1"'
 
 
+def test_what_it_is_already_changes_nothing_either(asgi: httpx.Client, world: World) -> None:
+    person = world.person(name="Ada")
+    headers = person.headers | {"If-Match": "*"}
+    assert asgi.patch("/v1/users/me", json={"name": "Ada"}, headers=headers).headers["etag"] == '"1"'
+    assert ("account.changed", "success") not in world.audit(person.id)
+
+
+@pytest.mark.parametrize("state", ["disabled", "deleting", "deleted"])
+def test_a_token_that_outlives_its_account_changes_nothing_of_it(
+    asgi: httpx.Client, world: World, state: str
+) -> None:
+    person = world.person(name="Ada")
+    world.run("update users set state = :state where id = :id", state=state, id=person.id)
+    headers = person.headers | {"If-Match": "*"}
+    refused = asgi.patch("/v1/users/me", json={"name": "Eve"}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+    assert world.scalar("select name from users where id = :id", id=person.id) == "Ada"
+
+
 @pytest.mark.parametrize(
     "body",
     [
