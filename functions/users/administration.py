@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from common import accounts, audit, one_time_tokens
 from common.access import Principal
-from common.conditional import require_match, set_etag
+from common.conditional import match_if_given, require_match, set_etag
 from common.database import AnyRow
 from common.errors import Conflict, Forbidden, InvalidInput, NotFound
 from common.jobs import enqueue
@@ -125,8 +125,7 @@ def set_roles(
     """
     action = "account.roles_changed"
     account = powers.hold_account(session, actor, user_id, action)
-    if if_match is not None:
-        require_match(if_match, account.version)
+    match_if_given(if_match, account.version)
     _require_person(account)
     powers.keep_roles(session, actor, names, action, subject_id=user_id)
     old, new = sorted(account.roles), sorted(set(names))

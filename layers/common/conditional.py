@@ -62,6 +62,14 @@ def require_match(if_match: str | None, version: int | str) -> None:
         raise PreconditionFailed
 
 
+def match_if_given(if_match: str | None, version: int | str) -> None:
+    """The same where the header is not required. An empty one names no version. Raises PreconditionFailed."""
+    if if_match is not None and not if_match.strip():
+        raise PreconditionFailed
+    if if_match is not None:
+        require_match(if_match, version)
+
+
 def is_unchanged(request: Request, response_headers: Mapping[str, str]) -> bool:
     """Whether the client has the version that is about to be sent, by the weak comparison of reads."""
     sent = response_headers.get("ETag")

@@ -199,6 +199,8 @@ def test_roles_are_replaced_as_a_whole(asgi: httpx.Client, world: World, admin: 
     assert answer.headers["etag"] == '"2"'
     assert put_roles(asgi, admin, user.id, "admin", support).headers["etag"] == '"2"'
     assert put_roles(asgi, admin, user.id, "member", **{"If-Match": '"1"'}).status_code == 412
+    # An empty one names no version, and is not the same as none.
+    assert put_roles(asgi, admin, user.id, "member", **{"If-Match": ""}).status_code == 412
     found = entry(world, user.id, "account.roles_changed")
     assert (found.actor_id, found.outcome) == (admin.id, "success")
     assert found.details == {"old": ["member"], "new": sorted(["admin", support])}
