@@ -13,7 +13,7 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down test test-postgres15 test-psycopg fuzz check format openapi bench clean
+.PHONY: help install up down test test-postgres15 test-psycopg test-deployment fuzz check format openapi bench clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -45,6 +45,9 @@ test-postgres15: install ## Run migrations and core tests on Debian's PostgreSQL
 test-psycopg: install ## Run the tests of layer and functions with psycopg as the driver.
 	LAMBKIN_TEST_DATABASE_DRIVER=psycopg $(RUN)/pytest -n $${PYTEST_WORKERS:-2} \
 		tests/common tests/functions tests/migrations tests/parity $(ARGS)
+
+test-deployment: install ## Build the artifacts, run them, and deploy them to an emulator.
+	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile tests/deployment $(ARGS)
 
 fuzz: install ## Have Schemathesis try every operation as every role (CASES, SEED).
 	$(RUN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "migrate": Lazy("infra.commands.migrate:app", "Move the database's schema."),
     "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
     "keys": Lazy("infra.commands.keys:app", "Replace the keys of signatures and of encryption."),
+    "build": Lazy("infra.commands.build:build", "Build the artifacts that Lambda gets."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
     "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
 }

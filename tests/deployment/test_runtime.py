@@ -1,0 +1,157 @@
+"""Each artifact runs in the real runtime client, and sees itself, the layer and the runtime alone."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from common.functions import FUNCTIONS
+from infra.build.runtime_api import InvocationFailed, RuntimeApi
+from infra.build.sandbox import started
+from infra.local import function_url
+from infra.local.discovery import functions
+from infra.local.home import PROJECT
+from tests.support.world import PASSWORD, World
+
+type Start = Callable[..., RuntimeApi]
+
+WITH_JOBS = [function.name for function in functions() if function.handles_jobs]
+
+
+@pytest.fixture(scope="module")
+def start(
+    artifacts: dict[str, Path],
+    layer: Path,
+    runtime: Path,
+    database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Start]:
+    """`start("auth")` gives a running instance of a function, kept for all tests of this module."""
+    running: dict[str, RuntimeApi] = {}
+    given = {
+        "STAGE": "test",
+        "DATABASE_URL": database_url,
+        "PASSWORD_HASH_KIB": "8",
+        "PASSWORD_HASH_PASSES": "1",
+        "QUEUES": "false",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    }
+    with ExitStack() as stack:
+        log = stack.enter_context((tmp_path_factory.mktemp("log") / "log").open("wb"))
+
+        def begin(name: str, handler: str = "", **more: str) -> RuntimeApi:
+            entry = handler or f"functions.{name}.app.handler"
+            if entry not in running or more:
+                folders = [artifacts[name], layer, runtime]
+                running[entry] = stack.enter_context(started(name, entry, folders, given | more, log))
+            return running[entry]
+
+        yield begin
+
+
+class RuntimeTransport(httpx.BaseTransport):
+    """A client of all artifacts, by path prefix, as function URLs would call them."""
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.path.split("/")[2]
+        event = function_url.to_event(
+            request.method,
+            request.url.raw_path.partition(b"?")[0].decode(),
+            request.url.query.decode(),
+            request.headers.raw,
+            request.read(),
+            "203.0.113.7",
+        )
+        answer = function_url.from_result(self._start(name).invoke(event))
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
+
+
+@pytest.fixture(scope="module")
+def client(start: Start) -> Iterator[httpx.Client]:
+    with httpx.Client(
+        transport=RuntimeTransport(start), base_url="https://x.lambda-url.us-east-1.on.aws"
+    ) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_is_alive_in_its_artifact(client: httpx.Client, name: str) -> None:
+    answer = client.get(f"/v1/{name}/livez")
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", ["auth", "users", "worker"])
+def test_each_function_reaches_the_database_as_its_own_role(client: httpx.Client, name: str) -> None:
+    probes = client.get(f"/v1/{name}/readyz").json()["probes"]
+    assert {"name": "database", "state": "ok"}.items() <= probes[0].items(), probes
+
+
+def test_an_account_is_made_and_used_across_artifacts(
+    client: httpx.Client, start: Start, world: World
+) -> None:
+    email = world.address()
+    body = {"email": email, "password": PASSWORD, "name": "Ada"}
+    assert client.post("/v1/auth/register", json=body).status_code == 202
+    # The mail is the job of another artifact.
+    start("auth", "functions.auth.jobs.handler").invoke({"source": "aws.events"})
+    [mail] = world.mails(email)
+    assert client.post("/v1/auth/verify-email", json={"token": mail.token}).status_code == 200
+    signed_in = client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    assert signed_in.status_code == 200, signed_in.text
+    headers = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+    assert client.get("/v1/users/me", headers=headers).json()["name"] == "Ada"
+    refused = client.get("/v1/users", headers=headers)
+    assert (refused.status_code, refused.headers["content-type"]) == (403, "application/problem+json")
+
+
+@pytest.mark.parametrize("name", WITH_JOBS)
+def test_the_jobs_of_each_function_take_queue_and_schedule(start: Start, name: str) -> None:
+    api = start(name, f"functions.{name}.jobs.handler")
+    assert api.invoke({"source": "aws.events"}) == {"batchItemFailures": []}
+    record = {"messageId": "m1", "body": json.dumps({"job_id": "01a201da-b000-7000-8000-000000000000"})}
+    told = api.invoke({"Records": [record | {"eventSource": "aws:sqs"}]})
+    assert told == {"batchItemFailures": []}
+
+
+def test_the_migrate_function_brings_a_database_to_the_head(
+    start: Start, fresh_database_url: Callable[..., str]
+) -> None:
+    api = start("migrate", "migrations.handler.handler", DATABASE_URL=fresh_database_url(migrated=False))
+    first: Any = api.invoke({}, 120)
+    assert api.invoke({}) == first
+    assert int(first["revision"]) >= 5
+
+
+STRAY = """
+from pathlib import Path
+
+def imports(event, context):
+    import infra
+
+def reads(event, context):
+    return Path({path!r}).read_text()
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"), [("imports", "No module named 'infra'"), ("reads", "is no part of the artifact")]
+)
+def test_what_is_no_part_of_the_artifact_is_missed_here(
+    layer: Path, runtime: Path, tmp_path: Path, handler: str, said: str
+) -> None:
+    (tmp_path / "stray").mkdir()
+    (tmp_path / "stray" / "stray.py").write_text(STRAY.format(path=str(PROJECT / "pyproject.toml")))
+    folders = [tmp_path / "stray", layer, runtime]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        started("stray", f"stray.{handler}", folders, {}, log) as api,
+        pytest.raises(InvocationFailed, match=said),
+    ):
+        api.invoke({})
