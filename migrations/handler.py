@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.logs import configure_logs
-from common.settings import get_settings
+from common.settings import secret_settings
 from migrations import runner
 
 
@@ -14,5 +14,5 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:  # noq
     Raises MigrationError, with which the invocation fails and the deployment stops.
     """
     configure_logs()
-    runner.upgrade(get_settings().database_url)
+    runner.upgrade(secret_settings().database_url)
     return {"revision": runner.head_revision()}

@@ -46,9 +46,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
     ] = False,
     resource: Annotated[
         str | None,
-        typer.Option(
-            "--resource", help="With --into: build this resource of template.yaml, for `sam build`."
-        ),
+        typer.Option("--resource", help="With --into: build this resource of template.yaml."),
     ] = None,
     into: Annotated[
         Path | None, typer.Option("--into", help="The folder to build that resource into.")

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from common.context import RequestContext, enter_context
 from common.encryption import key_names
 from common.errors import AppError
-from common.settings import get_settings
+from common.settings import get_settings, secret_settings
 from common.tokens import KEYS_SECONDS
 from functions.auth import rotation
 from functions.auth.key_set import MAX_AGE_SECONDS
@@ -167,7 +167,7 @@ def _connection() -> Iterator[Connection]:
     """A connection as the owner of the database; what goes wrong is told in one sentence."""
     try:
         _use_running_stack()
-        url = get_settings().database_url
+        url = secret_settings().database_url
         if runner.status(url).pending:
             _fail("The database is older than this release: run `lambkin migrate up` first.")
         with connected(owner_engine(owner_url(url))) as connection:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from common.logs import configure_logs
-from common.settings import get_settings
+from common.settings import secret_settings
 from infra.local.home import Home, load_secrets
 from infra.local.postgres import Cluster
 from infra.local.state import running_stack
@@ -99,7 +99,7 @@ def new(message: Annotated[str, typer.Argument(help="What it does, in a few word
 def _database_url() -> str:
     stack = None if "DATABASE_URL" in os.environ else running_stack(Home.find())
     if stack is None or stack.postgres_port is None:
-        return get_settings().database_url
+        return secret_settings().database_url
     return Cluster(Path(), Path(), None, stack.postgres_port).url(load_secrets(Home.find()))
 
 

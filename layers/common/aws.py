@@ -48,11 +48,14 @@ def _stand_ins(endpoint: str | None) -> dict[str, str]:
     Without it boto3 would look for credentials at a machine's metadata address, for seconds. AWS never speaks
     plain HTTP, so that its own endpoints get none of this.
     """
-    if endpoint is None or not endpoint.startswith("http://"):
-        return {}
     given: dict[str, str] = {}
-    if not os.environ.get("AWS_REGION") and not os.environ.get("AWS_DEFAULT_REGION"):
-        given["region_name"] = _EMULATOR_REGION
+    # The tools of other languages go by AWS_REGION, boto3 by the other name alone.
+    region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+    if region:
+        given["region_name"] = region
+    if endpoint is None or not endpoint.startswith("http://"):
+        return given
+    given.setdefault("region_name", _EMULATOR_REGION)
     if not os.environ.get("AWS_ACCESS_KEY_ID"):
         given |= {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
     return given

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from common.encrypted_columns import check_context
-from common.settings import SettingsError, get_settings
+from common.settings import SettingsError, secret_settings
 
 _NONCE_BYTES: Final = 12
 
@@ -45,7 +45,7 @@ def encrypt(plaintext: bytes, context: str) -> str:
     ValueError for any other.
     """
     check_context(context)
-    keys = _parse_keys(get_settings().encryption_keys)
+    keys = _parse_keys(secret_settings().encryption_keys)
     name, key = next(iter(keys.items()))
     nonce = os.urandom(_NONCE_BYTES)
     sealed = nonce + key.encrypt(nonce, plaintext, context.encode())
@@ -54,13 +54,13 @@ def encrypt(plaintext: bytes, context: str) -> str:
 
 def key_names() -> tuple[str, ...]:
     """The names of all keys of ENCRYPTION_KEYS, in their order: the first encrypts."""
-    return tuple(_parse_keys(get_settings().encryption_keys))
+    return tuple(_parse_keys(secret_settings().encryption_keys))
 
 
 def decrypt(ciphertext: str, context: str) -> bytes:
     """The plaintext. Raises DecryptionFailed."""
     name, _, encoded = ciphertext.rpartition(".")
-    key = _parse_keys(get_settings().encryption_keys).get(name)
+    key = _parse_keys(secret_settings().encryption_keys).get(name)
     if key is None:
         raise DecryptionFailed(f"no key named {name!r} in ENCRYPTION_KEYS")
     try:
@@ -95,7 +95,7 @@ def unseal(sealed: bytes, secret: bytes, context: str) -> bytes:
 
 def keyed_digest(context: str, *parts: bytes | str) -> bytes:
     """HMAC-SHA256 under SERVER_SECRET over `parts`, each with its length: 32 bytes."""
-    mac = hmac.new(get_settings().server_secret.encode(), f"lambkin:{context}".encode(), hashlib.sha256)
+    mac = hmac.new(secret_settings().server_secret.encode(), f"lambkin:{context}".encode(), hashlib.sha256)
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         mac.update(len(raw).to_bytes(8) + raw)

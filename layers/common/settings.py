@@ -1,11 +1,12 @@
 """Every setting of Lambkin, read from the environment once per process.
 
-The defaults fit the Docker network. What would be unsafe in production is refused when `STAGE=prod`.
+The defaults fit the Docker network. What would be unsafe in production is refused when `STAGE=prod`. A secret
+may be a reference, `secret:NAME#KEY`: see `common.secrets`.
 """
 
 import os
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, Self
 
@@ -14,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 INSECURE_SECRET = "lambkin-insecure-development-secret"  # noqa: S105 - refused when STAGE=prod
 INSECURE_KEY = "development:bGFtYmtpbi1pbnNlY3VyZS1kZXZlbG9wbWVudC1rZXk="
+REFERENCE = "secret:"
+MAY_REFER = ("database_url", "server_secret", "encryption_keys", "smtp_url")
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 type Network = IPv4Network | IPv6Network
@@ -159,6 +162,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _name_driver(cls, value: str) -> str:
+        if value.startswith(REFERENCE):
+            return value
         scheme, found, rest = value.partition("://")
         if not found or scheme.partition("+")[0] not in ("postgresql", "postgres"):
             raise ValueError("must look like postgresql+pg8000://user:password@host:5432/database")
@@ -182,6 +187,12 @@ class Settings(BaseSettings):
             if is_unsafe:
                 raise ValueError(f"{name} has a value that is unsafe when STAGE=prod")
         return self
+
+    @cached_property
+    def refers(self) -> bool:
+        """Whether some secret is a reference."""
+        values = (getattr(self, name) for name in MAY_REFER)
+        return any(REFERENCE in str(value) for value in values)
 
     @property
     def issuer(self) -> str:
@@ -211,7 +222,8 @@ class Settings(BaseSettings):
         return tuple(ip_network(network) for network in self.trusted_proxies)
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
+    """What is wrong with the first wrong setting, and its name."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"]).upper()
     message = first["msg"].removeprefix("Value error, ")
@@ -223,13 +235,26 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError(f"Lambkin cannot start. {_sentence(error)}") from None
+        raise SettingsError(f"Lambkin cannot start. {sentence(error)}") from None
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """The settings of this process."""
     return load_settings()
+
+
+def secret_settings() -> Settings:
+    """The settings with what is referred to in place of references: for what MAY_REFER, and on first use.
+
+    Raises Unavailable where Secrets Manager does not answer, SettingsError where a reference leads nowhere.
+    """
+    settings = get_settings()
+    if not settings.refers:
+        return settings
+    from common.secrets import resolved
+
+    return resolved(settings)
 
 
 def require_settings(names: Iterable[str]) -> None:

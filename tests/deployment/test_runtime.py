@@ -45,10 +45,11 @@ def start(
 
         def begin(name: str, handler: str = "", **more: str) -> RuntimeApi:
             entry = handler or f"functions.{name}.app.handler"
-            if entry not in running or more:
+            key = f"{entry} {more}"
+            if key not in running:
                 folders = [artifacts[name], layer, runtime]
-                running[entry] = stack.enter_context(started(name, entry, folders, given | more, log))
-            return running[entry]
+                running[key] = stack.enter_context(started(name, entry, folders, given | more, log))
+            return running[key]
 
         yield begin
 
@@ -109,6 +110,16 @@ def test_an_account_is_made_and_used_across_artifacts(
     assert client.get("/v1/users/me", headers=headers).json()["name"] == "Ada"
     refused = client.get("/v1/users", headers=headers)
     assert (refused.status_code, refused.headers["content-type"]) == (403, "application/problem+json")
+
+
+def test_a_function_whose_secrets_cannot_be_read_is_alive_and_says_503(start: Start) -> None:
+    api = start("auth", DATABASE_URL="secret:lambkin/test/auth#DATABASE_URL")
+    answers = [
+        api.invoke(function_url.to_event("GET", path, "", [], b"", "203.0.113.7"))
+        for path in ("/v1/auth/livez", "/v1/auth/.well-known/jwks.json")
+    ]
+    assert [answer["statusCode"] for answer in answers] == [200, 503]
+    assert "retry-after" in answers[1]["headers"]
 
 
 @pytest.mark.parametrize("name", WITH_JOBS)

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 
 from common.functions import FUNCTIONS
-from common.settings import get_settings
+from common.settings import secret_settings
 
 ROLE_PREFIX: Final = "lambkin_"
 
@@ -32,7 +32,7 @@ def function_url(function: str) -> URL:
     A DATABASE_URL that names a function's role already, as a deployment with one secret a function has it, is
     used as it is.
     """
-    url = make_url(get_settings().database_url)
+    url = make_url(secret_settings().database_url)
     if not function or url.username in {role_name(each) for each in FUNCTIONS}:
         return url
     return url.set(username=role_name(function), password=role_password(url, function))

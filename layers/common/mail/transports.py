@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from common.aws import aws_client
-from common.settings import get_settings
+from common.settings import get_settings, secret_settings
 
 SEND_SECONDS: Final = 10.0
 _DEFAULT_PORTS: Final = {"smtp": 25, "smtps": 465}
@@ -76,7 +76,7 @@ def smtp_connection(timeout_seconds: float) -> Iterator[smtplib.SMTP]:
     TLS is verified against the machine's authorities. Raises what smtplib and sockets raise; SMTPException
     where a password would travel in the clear.
     """
-    url = urlsplit(get_settings().smtp_url)
+    url = urlsplit(secret_settings().smtp_url)
     context = ssl.create_default_context()
     connection = _connect(url, context, timeout_seconds)
     try:
