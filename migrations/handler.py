@@ -1,18 +1,67 @@
-"""The migrate function: a plain Lambda handler, invoked once by a deployment before its functions."""
+"""The migrate function: invoked by a deployment before any function changes.
 
+A deployment asks through CloudFormation, as a custom resource, and hears the answer at an address of its own;
+whoever invokes the function directly gets the answer back.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+"""
+
+import json
+import urllib.request
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from common.logs import configure_logs
-from common.settings import secret_settings
+from common.logs import configure_logs, get_logger
+from common.settings import SettingsError, secret_settings
 from migrations import runner
+from migrations.errors import MigrationError, UnknownRevision
+
+log = get_logger("migrations")
+
+_ANSWER_SECONDS: Final = 30.0
+_LONGEST_REASON: Final = 1000  # CloudFormation takes 4 KB in all
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:  # noqa: ARG001 - Lambda's signature
     """Upgrade the database to this code's head; returns `{"revision": ...}`.
 
-    Raises MigrationError, with which the invocation fails and the deployment stops.
+    Raises MigrationError, with which the invocation fails. To CloudFormation a failure is told instead, and
+    the deployment stops.
     """
+    if "ResponseURL" not in event:
+        return {"revision": _upgrade()}
+    answer = _answer(event)
+    _tell(str(event["ResponseURL"]), answer)
+    return {"status": answer["Status"]}
+
+
+def _upgrade() -> str:
     configure_logs()
     runner.upgrade(secret_settings().database_url)
-    return {"revision": runner.head_revision()}
+    return runner.head_revision()
+
+
+def _answer(event: Mapping[str, Any]) -> dict[str, Any]:
+    copied = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    answer = {"Status": "SUCCESS", "PhysicalResourceId": "schema", **copied}
+    # What the functions have written stays when the stack is deleted.
+    if event.get("RequestType") == "Delete":
+        return answer
+    try:
+        return {**answer, "Data": {"Revision": _upgrade()}}
+    except UnknownRevision:
+        # A deployment is taken back: the schema is ahead of this code, which the functions of before can bear.
+        log.warning("schema_is_ahead", head=runner.head_revision())
+        return {**answer, "Data": {"Revision": "ahead"}}
+    except (Exception, SettingsError) as error:  # noqa: BLE001 - CloudFormation would wait for its answer
+        log.exception("migration_failed")
+        told = str(error) if isinstance(error, MigrationError) else f"{type(error).__name__}: see the log."
+        return {**answer, "Status": "FAILED", "Reason": told[:_LONGEST_REASON]}
+
+
+def _tell(address: str, answer: dict[str, Any]) -> None:
+    # The address is presigned for a request without a type.
+    request = urllib.request.Request(  # noqa: S310 - from CloudFormation
+        address, data=json.dumps(answer).encode(), method="PUT", headers={"Content-Type": ""}
+    )
+    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS):  # noqa: S310 - the same
+        pass
