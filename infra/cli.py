@@ -31,6 +31,12 @@ COMMANDS: Mapping[str, Lazy] = {
     "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
     "keys": Lazy("infra.commands.keys:app", "Replace the keys of signatures and of encryption."),
     "build": Lazy("infra.commands.build:build", "Build the artifacts that Lambda gets."),
+    "deploy": Lazy("infra.commands.deploy:deploy", "Deploy the stack, or some functions alone."),
+    "rollback": Lazy("infra.commands.deploy:rollback", "Move a function back to an earlier version."),
+    "urls": Lazy("infra.commands.deploy:urls", "Show where a stage's functions answer."),
+    "invoke": Lazy("infra.commands.deploy:invoke", "Send one event to a function."),
+    "logs": Lazy("infra.commands.deploy:logs", "Show what a function has logged."),
+    "secrets": Lazy("infra.commands.deploy:put_secrets", "Make or replace the secrets of a stage."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
     "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
 }

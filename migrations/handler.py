@@ -49,10 +49,10 @@ def _answer(event: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {**answer, "Data": {"Revision": _upgrade()}}
     except UnknownRevision:
-        # A deployment is taken back: the schema is ahead of this code, which the functions of before can bear.
+        # A deployment is taken back. The schema stays ahead, which the functions of before can bear.
         log.warning("schema_is_ahead", head=runner.head_revision())
         return {**answer, "Data": {"Revision": "ahead"}}
-    except (Exception, SettingsError) as error:  # noqa: BLE001 - CloudFormation would wait for its answer
+    except (Exception, SettingsError) as error:
         log.exception("migration_failed")
         told = str(error) if isinstance(error, MigrationError) else f"{type(error).__name__}: see the log."
         return {**answer, "Status": "FAILED", "Reason": told[:_LONGEST_REASON]}

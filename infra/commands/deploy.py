@@ -1,0 +1,241 @@
+"""`lambkin deploy` and its kin: stages on AWS, or on an emulator."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from infra.build.artifacts import Wanted
+from infra.build.artifacts import build as build_artifact
+from infra.build.targets import ARCHITECTURES, BuildFailed
+from infra.deploy import addresses, sam, secrets, versions
+from infra.deploy.stages import Client, DeploymentFailed, Stage
+from infra.local import function_url
+from infra.local.home import PROJECT
+
+StageOption = Annotated[
+    str, typer.Option("--stage", help="local (whatever answers on AWS_ENDPOINT_URL), dev or prod.")
+]
+FunctionArgument = Annotated[str, typer.Argument(help="Such as auth.")]
+_TAIL: Final = 200
+_METHODS: Final = re.compile(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS")
+
+
+def deploy(
+    function: Annotated[
+        list[str] | None,
+        typer.Argument(help="Ship the code of these functions alone; the whole stack where none is named."),
+    ] = None,
+    *,
+    stage: StageOption = "dev",
+    release: Annotated[str | None, typer.Option(help="Its name; unset: the commit and the time.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A parameter of the template, NAME=VALUE.", metavar="NAME=VALUE"),
+    ] = None,
+) -> None:
+    """Build and deploy. A database that cannot be migrated stops it before any function changes.
+
+    A function that is named is published as a version, looked at, and only then used.
+    """
+    with _sentences():
+        wanted = Stage(stage)
+        if function:
+            for name in dict.fromkeys(function):
+                _deploy_one(wanted, name)
+            return
+        sam.build(wanted)
+        given = dict(each.split("=", 1) for each in parameter or ())
+        sam.deploy(wanted, release or _release(), given, _confirmed())
+        _show(wanted)
+
+
+def rollback(
+    function: FunctionArgument,
+    *,
+    stage: StageOption = "dev",
+    to: Annotated[
+        str | None, typer.Option(help="The version; unset: the one before the present one.")
+    ] = None,
+) -> None:
+    """Move a function and its jobs back to an earlier version."""
+    with _sentences():
+        versions.roll_back(Stage(stage), function, to, typer.echo)
+
+
+def urls(
+    *,
+    stage: StageOption = "dev",
+    env: Annotated[bool, typer.Option("--env", help="As lines for a frontend's .env.")] = False,
+) -> None:
+    """Show where the functions answer."""
+    with _sentences():
+        wanted = Stage(stage)
+        if env:
+            found = addresses.function_urls(wanted)
+            typer.echo(addresses.as_environment(found, found.pop("origin", "")))
+        else:
+            _show(wanted)
+
+
+def invoke(
+    function: FunctionArgument,
+    event: Annotated[
+        list[str] | None,
+        typer.Argument(help="A file of JSON, JSON itself, or METHOD PATH; unset: GET livez."),
+    ] = None,
+    *,
+    stage: StageOption = "dev",
+    jobs: Annotated[bool, typer.Option("--jobs", help="The function's jobs instead.")] = False,
+) -> None:
+    """Send one event to a function of a stage and print what it answers; exit code 1 where it fails."""
+    with _sentences():
+        wanted = Stage(stage)
+        payload = json.dumps(_event(function, event or [])).encode()
+        name = wanted.function_name(function, jobs=jobs)
+        answer = wanted.client("lambda").invoke(FunctionName=name, Qualifier=versions.ALIAS, Payload=payload)
+        told = json.loads(answer["Payload"].read() or b"null")
+        _print(told)
+        if answer.get("FunctionError") or (isinstance(told, dict) and told.get("statusCode", 200) >= 500):
+            raise typer.Exit(1)
+
+
+def logs(
+    function: FunctionArgument,
+    *,
+    stage: StageOption = "dev",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
+    jobs: Annotated[bool, typer.Option("--jobs", help="The function's jobs instead.")] = False,
+) -> None:
+    """Show the last lines that a function has logged."""
+    with _sentences():
+        wanted = Stage(stage)
+        group = f"/aws/lambda/{wanted.function_name(function, jobs=jobs)}"
+        client = wanted.client("logs")
+        seen: set[str] = set()
+        since = int((time.time() - 3600) * 1000)
+        while True:
+            since = _print_log(client, group, since, seen)
+            if not follow:
+                return
+            time.sleep(2)
+
+
+def put_secrets(*, stage: StageOption = "dev") -> None:
+    """Make or replace the secrets of a stage. DATABASE_URL is the owner's, in the environment.
+
+    SERVER_SECRET and ENCRYPTION_KEYS stay as they are; a first time takes them from the environment, or
+    makes them.
+    """
+    with _sentences():
+        given = os.environ.get("DATABASE_URL")
+        if not given:
+            raise DeploymentFailed("Set DATABASE_URL to the database as its owner reaches it.")
+        try:
+            owner = make_url(given)
+        except ArgumentError:
+            raise DeploymentFailed("DATABASE_URL is no database's address.") from None
+        if not owner.password:
+            raise DeploymentFailed(
+                "DATABASE_URL holds no password, from which those of the roles are derived."
+            )
+        secrets.keep(Stage(stage), owner, typer.echo)
+
+
+def _deploy_one(stage: Stage, name: str) -> None:
+    versions.parts(stage, name)
+    architecture = stage.overrides.get("Architecture", "x86_64")
+    [known] = [each for each in ARCHITECTURES if each == architecture]
+    archive: Path = build_artifact(name, Wanted(known), typer.echo).with_suffix(".zip")
+    versions.ship(stage, name, archive, typer.echo)
+
+
+def _release() -> str:
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - the user's own git
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return f"{described or 'unversioned'} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _confirmed() -> list[str]:
+    # Nobody can answer a question in a pipeline.
+    return [] if sys.stdin.isatty() else ["--no-confirm-changeset"]
+
+
+def _show(stage: Stage) -> None:
+    found = addresses.function_urls(stage)
+    for name, url in found.items():
+        typer.echo(f"{name:<8} {url}")
+    if found and stage.endpoint and not all(addresses.resolves(url) for url in found.values()):
+        typer.echo(
+            "This machine does not resolve *.localhost. curl and browsers do by themselves; other programs "
+            "need the host in /etc/hosts, or send it as the Host header to the emulator's address.",
+            err=True,
+        )
+
+
+def _event(function: str, given: list[str]) -> object:
+    if not given:
+        given = ["GET", f"/v1/{function}/livez"]
+    if len(given) == 2 and _METHODS.fullmatch(given[0]):
+        path, _, query = given[1].partition("?")
+        return function_url.to_event(given[0], path, query, [], b"", "127.0.0.1")
+    text = given[0]
+    try:
+        if not text.lstrip().startswith(("{", "[")):
+            text = Path(text).read_text(encoding="utf-8")
+        event: object = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise DeploymentFailed(
+            f"{given[0]} is no file of JSON, no JSON, and no METHOD PATH: {error}"
+        ) from None
+    return event
+
+
+def _print(told: Any) -> None:  # noqa: ANN401 - JSON
+    if isinstance(told, dict) and "statusCode" in told:
+        typer.echo(f"{told['statusCode']}")
+        for name, value in (told.get("headers") or {}).items():
+            typer.echo(f"{name}: {value}")
+        typer.echo(f"\n{told.get('body', '')}")
+    else:
+        typer.echo(json.dumps(told, indent=2))
+
+
+def _print_log(client: Client, group: str, since: int, seen: set[str]) -> int:
+    pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+    events = [event for page in pages for event in page["events"] if event["eventId"] not in seen]
+    for event in events[-_TAIL:]:
+        typer.echo(str(event["message"]).rstrip("\n"))
+    seen.update(event["eventId"] for event in events)
+    return max([since, *(int(event["timestamp"]) for event in events)])
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What goes wrong is one sentence and exit code 1."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (DeploymentFailed, BuildFailed) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    except (BotoCoreError, ClientError) as error:
+        typer.echo(f"AWS said: {error}", err=True)
+        raise typer.Exit(1) from None
