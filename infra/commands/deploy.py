@@ -219,11 +219,16 @@ def _print(told: Any) -> None:  # noqa: ANN401 - JSON
 
 def _print_log(client: Client, group: str, since: int, seen: set[str]) -> int:
     pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-    events = [event for page in pages for event in page["events"] if event["eventId"] not in seen]
+    events = [event for page in pages for event in page["events"] if _identity(event) not in seen]
     for event in events[-_TAIL:]:
         typer.echo(str(event["message"]).rstrip("\n"))
-    seen.update(event["eventId"] for event in events)
+    seen.update(_identity(event) for event in events)
     return max([since, *(int(event["timestamp"]) for event in events)])
+
+
+def _identity(event: dict[str, Any]) -> str:
+    # Emulators give events no id.
+    return str(event.get("eventId") or (event["timestamp"], event.get("logStreamName"), event["message"]))
 
 
 @contextmanager
