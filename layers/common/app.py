@@ -139,7 +139,9 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
             # Durations tell a stranger too much: only neighbours may scrape.
             if is_public(current_context().client_address):
                 raise NotFound
-            return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+            from common.exposition import CONTENT_TYPE
+
+            return PlainTextResponse(metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     return router
 

@@ -126,8 +126,10 @@ class Edge:
         # A method that nobody knows must not make a series of its own for each of its names.
         method = context.method if context.method in _METHODS else "OTHER"
         labels = {"function": self.function, "method": method, "route": str(route)}
-        metrics.count("lambkin_requests_total", 1, status=str(status), **labels)
-        metrics.observe("lambkin_request_seconds", seconds, **labels)
+        metrics.count(metrics.REQUESTS, 1, status=str(status), **labels)
+        metrics.observe(metrics.REQUEST_SECONDS, seconds, **labels)
+        if context.cold_start:
+            metrics.count(metrics.COLD_STARTS, function=self.function)
         write = log.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
         write(
             "request",
@@ -140,3 +142,4 @@ class Edge:
             statements=context.statements,
             database_ms=round(context.statement_seconds * 1000, 2),
         )
+        metrics.flush(self.function, context.request_id)

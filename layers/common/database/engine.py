@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
 
 from common import metrics
 from common.context import current_context
@@ -131,7 +132,7 @@ def _note(statement: str, seconds: float) -> None:
     context.statements += 1
     context.statement_seconds += seconds
     if seconds * 1000 > get_settings().slow_statement_ms:
-        metrics.count("lambkin_slow_statements_total", function=context.function)
+        metrics.count(metrics.SLOW_STATEMENTS, function=context.function)
         log.warning(
             "slow_statement",
             statement=" ".join(statement.split())[:500],
@@ -196,6 +197,12 @@ def get_engine(function: str) -> Engine:
     return _remember(
         function, partial(build_engine, function_url(function), f"lambkin-{function}", pool_size=size)
     )
+
+
+def connections_in_use(function: str) -> int:
+    """The connections of `function`'s pool that somebody works with at this moment."""
+    engine = _engines.get(function)
+    return engine.pool.checkedout() if engine is not None and isinstance(engine.pool, QueuePool) else 0
 
 
 def get_probe_engine(function: str) -> Engine:

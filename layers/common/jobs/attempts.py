@@ -98,7 +98,8 @@ def _settle(job: JobContext, error: Exception | None) -> Outcome:
 
 def _report(job: JobContext, outcome: Outcome, error: Exception | None, seconds: float) -> None:
     held = job.held
-    metrics.count("lambkin_jobs_total", function=held.function, task=held.task, outcome=outcome)
+    metrics.count(metrics.JOBS, function=held.function, task=held.task, outcome=str(outcome))
+    metrics.observe(metrics.JOB_SECONDS, seconds, function=held.function, task=held.task)
     write = {Outcome.DONE: log.info, Outcome.RETRIED: log.warning}.get(outcome, log.error)
     details = {"error": describe_error(error, job.secret), "trace": trace(error)} if error else {}
     write(
@@ -110,3 +111,4 @@ def _report(job: JobContext, outcome: Outcome, error: Exception | None, seconds:
         duration_ms=round(seconds * 1000, 1),
         **details,
     )
+    metrics.flush(held.function, held.request_id)

@@ -30,6 +30,13 @@ def handle(tasks: "Tasks", event: Mapping[str, Any], context: object) -> dict[st
 
 def _handle(tasks: "Tasks", event: Mapping[str, Any], context: object) -> dict[str, Any]:
     enter_context(RequestContext(function=tasks.function, method="EVENT"))
+    try:
+        return _answer(tasks, event, context)
+    finally:
+        metrics.flush(tasks.function)
+
+
+def _answer(tasks: "Tasks", event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if "Records" in event:
         end = _end(context, float("inf"))
         failed = _messages(tasks, event["Records"], end)
@@ -68,7 +75,7 @@ def _message(tasks: "Tasks", record: Mapping[str, Any]) -> None:
         job_id = UUID(json.loads(record["body"])["job_id"])
     except (KeyError, TypeError, ValueError, AttributeError):
         # Delivered again it would be no better.
-        metrics.count("lambkin_malformed_messages_total", function=tasks.function)
+        metrics.count(metrics.MALFORMED_MESSAGES, function=tasks.function)
         log.error("message_malformed", message_id=record.get("messageId"))  # noqa: TRY400 - the body is a stranger's
         return
     # None: finished, another's, not due yet, or under way elsewhere. The row knows, the message may go.

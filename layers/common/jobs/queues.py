@@ -74,7 +74,7 @@ def send(function: str, wake_ups: Sequence[WakeUp]) -> None:
 
 
 def _count_lost(function: str, number: int, reason: str) -> None:
-    metrics.count("lambkin_wake_ups_lost_total", number, function=function)
+    metrics.count(metrics.WAKE_UPS_LOST, number, function=function)
     log.warning("wake_ups_lost", queue=function, number=number, error=reason)
 
 

@@ -13,6 +13,7 @@ from common.jobs.claims import claim
 from common.jobs.outcomes import Outcome
 from common.jobs.sweeps import Sweep, tend
 from common.logs import configure_logs
+from common.settings import get_settings
 
 
 class Tasks:
@@ -88,6 +89,10 @@ class Tasks:
 
     def serve(self) -> None:
         """`poll` until SIGTERM or SIGINT: the entry of a container."""
+        from common.jobs.metrics_server import metrics_server
+
+        configure_logs()
         stop = threading.Event()
         polling.stop_on_signals(stop)
-        self.poll(stop)
+        with metrics_server(get_settings().metrics_port):
+            self.poll(stop)
