@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
-from common import metrics
+from common import metrics, tracing
 from common.context import current_context
 from common.database.roles import function_url
 from common.logs import get_logger
@@ -149,8 +149,16 @@ def _timed(execute: Callable[..., None]) -> Callable[..., None]:
                 "an endpoint that reads has sent something else than a select: take Db instead"
             )
         started = time.perf_counter()
-        execute(cursor, statement, *rest)
-        _note(statement, time.perf_counter() - started)
+        try:
+            execute(cursor, statement, *rest)
+        except Exception as error:
+            if tracing.spans:
+                tracing.spans.statement(statement, time.perf_counter() - started, error)
+            raise
+        seconds = time.perf_counter() - started
+        _note(statement, seconds)
+        if tracing.spans:
+            tracing.spans.statement(statement, seconds, None)
 
     return run
 

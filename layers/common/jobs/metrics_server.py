@@ -40,7 +40,7 @@ def metrics_server(port: int) -> Iterator[None]:
     if server is None:
         yield
         return
-    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True).start()
     try:
         yield
     finally:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from common import metrics
+from common import error_reports, metrics
 from common.context import RequestContext, enter_context
 from common.database.transactions import get_database
 from common.jobs.backlog import measure_backlog
 from common.jobs.claims import LostJob, count_unknown, reannounce, release_lost
-from common.jobs.outcomes import Outcome, describe_error
+from common.jobs.outcomes import Outcome, describe_error, is_unexpected
 from common.logs import get_logger, trace
 
 log = get_logger(__name__)
@@ -49,6 +49,8 @@ class Sweep:
         except Exception as error:  # noqa: BLE001 - the next tick tries again
             metrics.count(metrics.SWEEP_FAILURES, function=function, sweep=self.name)
             log.error("sweep_failed", sweep=self.name, error=describe_error(error, {}), trace=trace(error))  # noqa: TRY400 - a traceback's messages may hold what must not be logged
+            if is_unexpected(error, Outcome.RETRIED):
+                error_reports.report(error, "sweep")
 
 
 def tend(function: str, tasks: Sequence[str], *, announce: bool) -> None:
