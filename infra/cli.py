@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
     "keys": Lazy("infra.commands.keys:app", "Replace the keys of signatures and of encryption."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
-    "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
+    "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md and docs/operations.md."),
 }
 
 

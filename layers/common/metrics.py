@@ -45,13 +45,12 @@ class Metric:
 
     def key(self, given: Mapping[str, str]) -> Key:
         """The labels' values in their declared order. Raises ValueError for other labels than declared."""
-        try:
-            key = tuple([given[name] for name in self.labels])
-        except KeyError:
-            key = ()
-        if len(key) != len(given) or len(key) != len(self.labels):
-            raise ValueError(f"{self.name} has the labels {self.labels}, and not {tuple(given)}")
-        return key
+        if len(given) == len(self.labels):
+            try:
+                return tuple(map(given.__getitem__, self.labels))
+            except KeyError:
+                pass
+        raise ValueError(f"{self.name} has the labels {self.labels}, and not {tuple(given)}")
 
 
 METRICS: Final[dict[str, Metric]] = {}
