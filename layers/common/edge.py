@@ -159,3 +159,5 @@ class Edge:
         if span is not None:
             span.close(method, "" if route == "unmatched" else str(route), status)
         metrics.flush(self.function, context.request_id)
+        tracing.flush()
+        error_reports.flush()

@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 from mangum import Mangum
 from starlette.types import ASGIApp
 
-from common import error_reports, tracing
 from common.context import RequestContext, enter_context
 from common.errors import BadRequest
 from common.problems import problem_response
@@ -56,8 +55,6 @@ class FunctionUrlHandler:
                 return self._refuse(event)
         self._plain_host(event)
         result: dict[str, Any] = self._mangum(event, context)
-        tracing.flush()
-        error_reports.flush()
         return result
 
     @staticmethod

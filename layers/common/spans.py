@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,9 +48,12 @@ _SHUTDOWN_SECONDS: Final = 3.0
 _LONGEST_STATEMENT: Final = 2000
 _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 # Asked every few seconds by whoever watches: they would be most of what is paid for.
-_UNTRACED: Final = ("/livez", "/readyz", "/metrics")
+_UNTRACED: Final = ("/livez", "/readyz", "/metrics", "/v1/health/ready")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+# The thread that sends wake-ups works for requests, and is in none.
+_SENDER: Final[ContextVar[str]] = ContextVar("lambkin_sender", default="")
 
 type Attributes = Mapping[str, str | int | bool]
 
@@ -201,23 +205,27 @@ class Spans:
             yield
 
     @contextmanager
-    def sending(self, function: str, carried: Sequence[str]) -> Iterator[None]:
-        """Wake-ups on their way: in the trace of the first, with links to the others'."""
+    def sending(self, function: str, sender: str, carried: Sequence[str]) -> Iterator[None]:
+        """Wake-ups from `sender` on their way: in the trace of the first, with links to the others'."""
         links = _links(carried)
         if not links:
             yield
             return
         attributes = _queue(function) | {"messaging.operation.name": "send"}
         parent = _PROPAGATOR.extract({"traceparent": carried[0]}, active.Context())
-        span = self._tracer(function).start_span(
+        span = self._tracer(sender).start_span(
             f"send {attributes['messaging.destination.name']}",
             parent,
             SpanKind.PRODUCER,
             attributes=attributes,
             links=links,
         )
-        with _current(span):
-            yield
+        token = _SENDER.set(sender)
+        try:
+            with _current(span):
+                yield
+        finally:
+            _SENDER.reset(token)
 
     def watch(self, client: Any) -> None:  # noqa: ANN401 - boto3's clients have no types
         """A span for each call of a boto3 client, by its own events."""
@@ -228,7 +236,7 @@ class Spans:
     def _aws_begins(self, model: Any, context: dict[str, Any], **_: object) -> None:  # noqa: ANN401 - botocore has no types
         if get_current_span().is_recording():
             service = model.service_model.service_id
-            context["lambkin_span"] = self._tracer(current_context().function).start_span(
+            context["lambkin_span"] = self._tracer(current_context().function or _SENDER.get()).start_span(
                 f"{service}/{model.name}",
                 kind=SpanKind.CLIENT,
                 attributes={"rpc.system": "aws-api", "rpc.service": service, "rpc.method": model.name},

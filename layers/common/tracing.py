@@ -79,9 +79,9 @@ def messages(function: str, carried: Iterable[str]) -> AbstractContextManager[No
     return spans.messages(function, carried) if spans is not None else _NOTHING
 
 
-def sending(function: str, carried: Sequence[str]) -> AbstractContextManager[None]:
-    """The span of sending wake-ups to the queue of `function`."""
-    return spans.sending(function, carried) if spans is not None else _NOTHING
+def sending(function: str, sender: str, carried: Sequence[str]) -> AbstractContextManager[None]:
+    """The span of sending wake-ups from `sender` to the queue of `function`."""
+    return spans.sending(function, sender, carried) if spans is not None else _NOTHING
 
 
 def call(name: str, **attributes: str | int) -> AbstractContextManager[None]:

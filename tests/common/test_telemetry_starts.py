@@ -100,6 +100,18 @@ def test_what_cannot_be_is_said_in_one_sentence_at_the_start(
     assert sentence in line
 
 
+def test_a_server_that_ends_sends_what_it_has_to_tell() -> None:
+    ends = (
+        "from common import error_reports; error_reports.start();"
+        "error_reports.report(RuntimeError('the last one'), 'request')"
+    )
+    with receiver() as sentry:
+        dsn = sentry.url.replace("http://", "http://0123456789abcdef@") + "/42"
+        assert run(ends, SENTRY_DSN=dsn).returncode == 0
+    [event] = events(sentry)
+    assert event["exception"]["values"][0]["value"] == "the last one"
+
+
 def in_lambda(**environment: str) -> tuple[list[dict[str, Any]], str]:
     event = json.dumps(event_for("/v1/there", ""))
     child = run(IN_LAMBDA, AWS_LAMBDA_FUNCTION_NAME="worker", EVENT=event, LOG_LEVEL="error", **environment)

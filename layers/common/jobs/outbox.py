@@ -101,7 +101,9 @@ def announce_after_commit(session: Session, function: str, job_id: UUID, delay: 
     if _WAKE_UPS not in session.info:
         session.info[_WAKE_UPS] = []
         after_commit(session, partial(_announce_all, session))
-    session.info[_WAKE_UPS].append(WakeUp(function, job_id, seconds, tracing.traceparent()))
+    session.info[_WAKE_UPS].append(
+        WakeUp(function, job_id, seconds, tracing.traceparent(), current_context().function)
+    )
 
 
 def _announce_all(session: Session) -> None:

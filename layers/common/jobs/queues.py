@@ -29,12 +29,13 @@ _urls: dict[tuple[str | None, str], str] = {}
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """A message to `function` that a job is due in `delay_seconds` (0 to 900)."""
+    """A message from `sender` to `function` that a job is due in `delay_seconds` (0 to 900)."""
 
     function: str
     job_id: UUID
     delay_seconds: int = 0
     traceparent: str = ""
+    sender: str = ""
 
 
 def announce(wake_ups: Sequence[WakeUp]) -> None:
@@ -58,7 +59,8 @@ def send(function: str, wake_ups: Sequence[WakeUp]) -> None:
         _urls[key] = sqs.get_queue_url(QueueName=key[1])["QueueUrl"]
     entries = [_entry(str(number), wake_up) for number, wake_up in enumerate(wake_ups)]
     try:
-        with tracing.sending(function, [each.traceparent for each in wake_ups if each.traceparent]):
+        carried = [each.traceparent for each in wake_ups if each.traceparent]
+        with tracing.sending(function, wake_ups[0].sender, carried):
             refused = sqs.send_message_batch(QueueUrl=_urls[key], Entries=entries).get("Failed", [])
     except Exception:
         # The queue may have been made anew at another address.

@@ -14,9 +14,10 @@ from common.jobs import JobContext, Tasks, enqueue
 from common.jobs.queues import sender
 from common.routing import Router
 from functions.users.app import app as users
+from functions.worker import jobs as worker
 from tests.common.jobs.aws import Queue
 from tests.common.jobs.recording import Jobs
-from tests.common.jobs.wake_ups import as_record
+from tests.common.jobs.wake_ups import as_event, as_record
 from tests.support.fixtures import SettingsChange
 from tests.support.receiving import OTLP_ANSWER, Traces, receiver
 from tests.support.transports import AsgiTransport
@@ -42,7 +43,7 @@ def client_of(app: Any) -> httpx.Client:
     return httpx.Client(transport=AsgiTransport(app), base_url="http://backend:8000")
 
 
-def asking() -> Any:
+def asking(function: str = "worker") -> Any:
     """An application whose one operation enqueues a job."""
     router = Router(prefix="/v1/worker", tags=["worker"])
 
@@ -60,7 +61,7 @@ def asking() -> Any:
 
         await in_transaction(lambda session: session.execute(text("select 1 / :n"), {"n": 0}))
 
-    return create_app("worker", summary="Tests.", router=router)
+    return create_app(function, summary="Tests.", router=router)
 
 
 def test_a_request_is_one_span_named_after_its_route_with_its_statements_below(
@@ -169,7 +170,7 @@ def test_a_message_carries_the_trace_and_the_job_is_linked_to_its_batch(
 ) -> None:
     from common.aws import aws_client
 
-    with client_of(asking()) as client:
+    with client_of(asking("users")) as client:
         client.post("/v1/worker/asks/ada")
     assert sender.flush(5)
     [message] = aws_client("sqs", timeout_seconds=5).receive_message(
@@ -185,6 +186,7 @@ def test_a_message_carries_the_trace_and_the_job_is_linked_to_its_batch(
     [sending] = traces.wait_for(f"send {name}")
     assert (sending.kind, sending.trace_id) == ("PRODUCER", request.trace_id)
     [call] = traces.wait_for("SQS/SendMessageBatch")
+    assert [each.service for each in (request, sending, call)] == ["lambkin-users"] * 3
     assert (call.parent_id, call.attributes["http.response.status_code"]) == (sending.span_id, 200)
     assert tasks_that_look([]).handler({"Records": [record]}) == {"batchItemFailures": []}
     [batch] = traces.wait_for(f"process {name}")
@@ -204,6 +206,22 @@ def test_a_job_that_fails_says_so_and_one_of_nobody_begins_a_trace(traces: Trace
     tasks.run_one()
     [job] = traces.wait_for("job look")
     assert (job.failed, job.attributes["error.type"], job.parent_id) == (True, "RuntimeError", "")
+
+
+def test_a_mail_by_smtp_is_a_span_of_its_job_and_names_no_address(
+    traces: Traces, jobs: Jobs, settings: SettingsChange
+) -> None:
+    settings(MAIL_TRANSPORT="smtp", SMTP_URL="smtp://someone:s3cret@127.0.0.1:1")
+    values = {"name": "Ada", "link": "https://lambkin.example/?token=s3cret", "hours": 24}
+    mail = {"template": "verify_email", "to": "ada@lambkin.example", "values": values}
+    worker.handler(as_event(jobs.enqueue("send_mail", secret=mail)))
+    [job] = traces.wait_for("job send_mail")
+    [call] = traces.wait_for("smtp send")
+    assert (call.kind, call.parent_id, call.failed) == ("CLIENT", job.span_id, True)
+    assert call.attributes == {"server.address": "127.0.0.1", "error.type": "ConnectionRefusedError"}
+    sent = str([span.attributes for span in traces.spans()])
+    assert "s3cret" not in sent
+    assert "@" not in sent
 
 
 def test_looking_for_jobs_makes_no_traces(traces: Traces, jobs: Jobs) -> None:
