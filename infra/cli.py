@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "logs": Lazy("infra.commands.deploy:logs", "Show what a function has logged."),
     "secrets": Lazy("infra.commands.deploy:put_secrets", "Make or replace the secrets of a stage."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
-    "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
+    "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md and docs/operations.md."),
 }
 
 

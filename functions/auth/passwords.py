@@ -96,7 +96,7 @@ class Passwords:
             raise Unavailable("Too many sign-ins at this moment: try again shortly.", retry_after=2)
         self._waiting += 1
         # Here and not beside the hash: a lock that is held at a low priority would hold up all who count.
-        metrics.count("lambkin_password_hashes_total")
+        metrics.count(metrics.PASSWORD_HASHES)
         try:
             future = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
             return await asyncio.wait_for(future, _WAIT_SECONDS)

@@ -7,9 +7,11 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from common import metrics
 from common.database import Database
 from common.jobs import JobContext, Permanent, delete_finished
 from common.logs import get_logger
+from common.mail.outbound import TEMPLATES
 from common.models import IdempotencyKey, OneTimeToken, RateLimit, RefreshToken
 from common.models import Session as SignIn
 from functions.worker import repository
@@ -38,10 +40,16 @@ def send_mail(job: JobContext) -> None:
     from common.mail.transports import MailRefused
 
     mail = job.secret
+    template, outcome = mail["template"], "failed"
     try:
-        deliver_mail(mail["template"], mail["to"], mail["values"], key=job.id)
+        deliver_mail(template, mail["to"], mail["values"], key=job.id)
+        outcome = "sent"
     except MailRefused as error:
+        outcome = "refused"
         raise Permanent(str(error)) from error
+    finally:
+        known = template if template in TEMPLATES else "unknown"
+        metrics.count(metrics.MAILS, template=known, outcome=outcome)
 
 
 def sweep_expired(database: Database) -> None:

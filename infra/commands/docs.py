@@ -1,4 +1,4 @@
-"""`lambkin docs`: the tables of README.md that are made from the code."""
+"""`lambkin docs`: the tables of README.md and docs/operations.md that are made from the code."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ import typer
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic.fields import FieldInfo
 
+from common.metrics import METRICS, Metric
 from common.settings import INSECURE_KEY, INSECURE_SECRET, Settings
 from infra.contract import documents
 from infra.contract.operations import METHODS
@@ -16,6 +17,7 @@ from infra.local.home import PROJECT
 app = typer.Typer(pretty_exceptions_enable=False)
 
 README: Final = PROJECT / "README.md"
+DOCUMENTS: Final = (README, PROJECT / "docs/operations.md")
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- (?P<name>[a-z]+), from the code[^>]*-->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
@@ -30,17 +32,23 @@ def docs(
         bool, typer.Option("--check", help="Write nothing; fail where it is not up to date.")
     ] = False,
 ) -> None:
-    """Write the tables of README.md that are made from the code."""
-    text = README.read_text(encoding="utf-8")
-    wanted = with_tables(text)
-    if text == wanted:
-        typer.echo("README.md is up to date.")
-    elif check:
-        typer.echo("README.md has tables that are not what the code says: run `lambkin docs`.", err=True)
+    """Write the tables of README.md and docs/operations.md that are made from the code."""
+    outdated = False
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        wanted = with_tables(text)
+        if text == wanted:
+            typer.echo(f"{path.name} is up to date.")
+        elif check:
+            outdated = True
+            typer.echo(
+                f"{path.name} has tables that are not what the code says: run `lambkin docs`.", err=True
+            )
+        else:
+            path.write_text(wanted, encoding="utf-8")
+            typer.echo(f"Wrote {path.name}.")
+    if outdated:
         raise typer.Exit(1)
-    else:
-        README.write_text(wanted, encoding="utf-8")
-        typer.echo("Wrote README.md.")
 
 
 def with_tables(text: str) -> str:
@@ -70,7 +78,33 @@ def operations_table() -> str:
     return "\n".join(["| operation | |", "|---|---|", *rows, ""])
 
 
-_TABLES: Final[dict[str, Callable[[], str]]] = {"settings": settings_table, "operations": operations_table}
+def metrics_table() -> str:
+    """Every metric with its labels and its name in CloudWatch, as Markdown."""
+    rows = [
+        f"| `{name}` | {metric.kind} | {_names(metric.labels)} | {_names(_in_cloudwatch(metric))} "
+        f"| {metric.meaning} |"
+        for name, metric in sorted(METRICS.items())
+    ]
+    return "\n".join(
+        ["| metric | kind | labels | in CloudWatch | meaning |", "|---|---|---|---|---|", *rows, ""]
+    )
+
+
+def _in_cloudwatch(metric: Metric) -> tuple[str, ...]:
+    if metric.cloudwatch and metric.split:
+        return (f"{metric.cloudwatch}_<{metric.split}>",)
+    return (metric.cloudwatch,) if metric.cloudwatch else ()
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+_TABLES: Final[dict[str, Callable[[], str]]] = {
+    "settings": settings_table,
+    "operations": operations_table,
+    "metrics": metrics_table,
+}
 
 
 def _default(field: FieldInfo) -> str:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.telemetry import TelemetryConfig
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from common import metrics
+from common import error_reports, metrics, tracing
 from common.client_address import is_public
 from common.context import current_context
 from common.edge import Edge
@@ -26,6 +27,16 @@ EXPOSED_HEADERS = (
     "ETag, Link, Location, Next-Cursor, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, "
     "Idempotency-Replayed"
 )
+
+
+# FastAPI's own continues a stranger's trace, and its logs hold what was sent: `common.spans` does neither.
+_NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class App(FastAPI):
             redoc_url=None,
             openapi_url=f"/v1/{function}/openapi.json",
             redirect_slashes=False,
+            telemetry=_NO_TELEMETRY,
         )
         self.function = function
         self.max_body_bytes = max_body_bytes
@@ -139,7 +151,9 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
             # Durations tell a stranger too much: only neighbours may scrape.
             if is_public(current_context().client_address):
                 raise NotFound
-            return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+            from common.exposition import CONTENT_TYPE
+
+            return PlainTextResponse(metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     return router
 
@@ -161,6 +175,8 @@ def create_app(
     """
     configure_logs()
     require_settings(settings)
+    tracing.start()
+    error_reports.start()
     app = App(function, summary, max_body_bytes or get_settings().max_body_bytes)
     # Taking the routes over, instead of include_router, builds each of them once: half the start.
     for source in (router, _probe_router(function, probes)):

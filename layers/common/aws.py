@@ -4,6 +4,7 @@ import os
 import threading
 from typing import Any, Final
 
+from common import tracing
 from common.settings import get_settings
 
 _EMULATOR_REGION: Final = "us-east-1"
@@ -39,7 +40,10 @@ def _make_client(service: str, endpoint: str | None, timeout_seconds: float, giv
         signature_version="s3v4" if service == "s3" else None,
     )
     # A session of its own: boto3's default one must not be used by several threads.
-    return Session().client(service, endpoint_url=endpoint, config=config, **given)
+    client = Session().client(service, endpoint_url=endpoint, config=config, **given)
+    if tracing.spans:
+        tracing.spans.watch(client)
+    return client
 
 
 def _stand_ins(endpoint: str | None) -> dict[str, str]:

@@ -38,6 +38,12 @@ def client_address(peer: str, forwarded_for: Iterable[str], trusted: tuple[Netwo
     return str(address)
 
 
+def is_trusted(peer: str, trusted: tuple[Network, ...]) -> bool:
+    """Whether who connected is one of the `trusted` proxies."""
+    address = _parse(peer) if trusted else None
+    return address is not None and _is_trusted(address, trusted)
+
+
 def is_public(address: str) -> bool:
     """Whether an address is one of the internet's, and not of this machine or a private network."""
     parsed = _parse(address)

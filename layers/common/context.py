@@ -19,7 +19,11 @@ class IdempotentRequest:
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request or one job; `started` is a `perf_counter`, `statement_seconds` the database's share."""
+    """One request or one job.
+
+    `trace_id` is empty where nothing is traced, `started` is a `perf_counter`, `statement_seconds` the
+    database's share.
+    """
 
     function: str
     method: str = ""
@@ -36,6 +40,7 @@ class RequestContext:
     api_key_id: UUID | None = None
     cold_start: bool = False
     started: float = field(default_factory=time.perf_counter)
+    trace_id: str = ""
     statements: int = 0
     statement_seconds: float = 0.0
     response_headers: dict[str, str] = field(default_factory=dict)

@@ -3,16 +3,19 @@
 import re
 import time
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import metrics
-from common.client_address import client_address
+from common import error_reports, metrics, tracing
+from common.client_address import client_address, is_trusted
 from common.context import RequestContext, enter_context
 from common.logs import get_logger
 from common.problems import InternalError, problem_response
 from common.settings import get_settings
+
+if TYPE_CHECKING:
+    from common.spans import RequestSpan
 
 log = get_logger("common.edge")
 
@@ -24,6 +27,7 @@ _SECURITY_HEADERS: Final = (
 )
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OF_SUCCESS: Final = frozenset({"Cache-Control", "ETag", "Link", "Location", "Next-Cursor", "Set-Cookie"})
+_TRACE_CONTEXT: Final = frozenset({b"traceparent", b"tracestate"})
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
@@ -54,6 +58,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         context = self._open(scope)
+        span = tracing.spans.request(context, self._carried(scope)) if tracing.spans else None
         status = 0
         is_head = scope["method"] == "HEAD"
         if is_head:
@@ -71,12 +76,13 @@ class Edge:
 
         try:
             await self.app(scope, receive, send_with_headers)
-        except Exception:
+        except Exception as error:
             # The inner handler has answered and logged what it could; here only what escaped it counts.
             if not status:
                 log.exception("request_failed", problem="internal")
+                error_reports.report(error, "request")
                 await problem_response(InternalError())(scope, receive, send_with_headers)
-        self._close(scope, context, status)
+        self._close(scope, context, status, span)
 
     def _open(self, scope: Scope) -> RequestContext:
         headers: dict[bytes, bytes] = {}
@@ -102,6 +108,14 @@ class Edge:
         enter_context(context)
         return context
 
+    def _carried(self, scope: Scope) -> dict[str, str]:
+        """The trace that a proxy of ours is in; a stranger's would decide what we keep, and pay for."""
+        client = scope.get("client")
+        if not is_trusted(client[0] or "" if client else "", self.proxies):
+            return {}
+        given = ((name, value) for name, value in scope["headers"] if name in _TRACE_CONTEXT)
+        return {name.decode(): value.decode("latin-1") for name, value in given}
+
     def _complete(
         self, headers: list[tuple[bytes, bytes]], context: RequestContext, status: int
     ) -> list[tuple[bytes, bytes]]:
@@ -120,14 +134,16 @@ class Edge:
                 present.add(header[0])
         return complete
 
-    def _close(self, scope: Scope, context: RequestContext, status: int) -> None:
+    def _close(self, scope: Scope, context: RequestContext, status: int, span: "RequestSpan | None") -> None:
         seconds = time.perf_counter() - context.started
         route = getattr(scope.get("route"), "path", "") or "unmatched"
         # A method that nobody knows must not make a series of its own for each of its names.
         method = context.method if context.method in _METHODS else "OTHER"
         labels = {"function": self.function, "method": method, "route": str(route)}
-        metrics.count("lambkin_requests_total", 1, status=str(status), **labels)
-        metrics.observe("lambkin_request_seconds", seconds, **labels)
+        metrics.count(metrics.REQUESTS, 1, status=str(status), **labels)
+        metrics.observe(metrics.REQUEST_SECONDS, seconds, **labels)
+        if context.cold_start:
+            metrics.count(metrics.COLD_STARTS, function=self.function)
         write = log.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
         write(
             "request",
@@ -140,3 +156,8 @@ class Edge:
             statements=context.statements,
             database_ms=round(context.statement_seconds * 1000, 2),
         )
+        if span is not None:
+            span.close(method, "" if route == "unmatched" else str(route), status)
+        metrics.flush(self.function, context.request_id)
+        tracing.flush()
+        error_reports.flush()

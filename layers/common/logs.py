@@ -1,6 +1,7 @@
 """Structured logs: a static event name and fields, one JSON object a line, or readable on a terminal."""
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -28,6 +29,7 @@ SECRET_FIELDS: Final = frozenset(
     }
 )
 REDACTED: Final = "[redacted]"
+_ADDRESS: Final = re.compile(r"[^\s<>\"',;:()\[\]]+@[^\s<>\"',;:()\[\]]+")
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -52,6 +54,11 @@ def _redacted(value: object) -> object:
     return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def without_addresses(text: str) -> str:
+    """`text` with every mail address blanked."""
+    return _ADDRESS.sub(REDACTED, text)
+
+
 def trace(error: BaseException) -> list[str]:
     """The last places that an error came through: `file:line function`, without values of any kind."""
     frames = traceback.extract_tb(error.__traceback__)[-5:]
@@ -63,6 +70,8 @@ def _add_request(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> 
     if context.function:
         event.setdefault("function", context.function)
         event.setdefault("request_id", context.request_id)
+        if context.trace_id:
+            event.setdefault("trace_id", context.trace_id)
     return redact(event)
 
 

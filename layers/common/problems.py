@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from common import error_reports
 from common.context import current_context
 from common.errors import (
     AppError,
@@ -155,6 +156,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         told.headers["Allow"] = _allowed(request)
     if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", problem=told.code, status=told.status, **_explain(error))
+        if told is not error and isinstance(told, InternalError):
+            error_reports.report(error, "request")
     return problem_response(told)
 
 

@@ -140,7 +140,7 @@ def _everybody(limit: Limit) -> str:
 
 
 def _refuse(limit: Limit | GrowingDelay, seconds: float) -> TooManyRequests:
-    metrics.count("lambkin_rate_limited_total", limit=limit.name)
+    metrics.count(metrics.RATE_LIMITED, limit=limit.name)
     wait = max(1, math.ceil(seconds))
     headers = {"RateLimit-Policy": limit.policy, "RateLimit": f'"{limit.name}";r=0;t={wait}'}
     return TooManyRequests(f"Too many requests: try again in {wait} s.", retry_after=wait, headers=headers)

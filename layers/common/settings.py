@@ -5,10 +5,11 @@ may be a reference, `secret:NAME#KEY`: see `common.secrets`.
 """
 
 import os
+import re
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +19,8 @@ INSECURE_KEY = "development:bGFtYmtpbi1pbnNlY3VyZS1kZXZlbG9wbWVudC1rZXk="
 REFERENCE = "secret:"
 MAY_REFER = ("database_url", "server_secret", "encryption_keys", "smtp_url")
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+_DSN: Final = re.compile(r"https?://[^/@\s]+@[^/@\s]+(/[^/\s]+)*/\d+/?")
 
 type Network = IPv4Network | IPv6Network
 type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -135,6 +138,17 @@ class Settings(BaseSettings):
         default_factory=dict, description="JSON, function to base URL, where they differ from INTERNAL_URL."
     )
 
+    release: str = Field("", description="What runs, a version or a commit: told to Sentry and with traces.")
+    metrics_port: int = Field(
+        9464,
+        ge=0,
+        le=65_535,
+        description="Where a container that does jobs answers `/metrics`, to neighbours; 0: nowhere.",
+    )
+    sentry_dsn: str | None = Field(
+        None, description="Where unexpected errors are told; wants the dependency group `errors`."
+    )
+
     log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or eyes.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least shown.")
 
@@ -164,6 +178,13 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _check_dsn(cls, value: str | None) -> str | None:
+        if value and not _DSN.fullmatch(value):
+            raise ValueError("must look like https://key@host/project")
+        return value or None
 
     @field_validator("database_url")
     @classmethod

@@ -12,6 +12,8 @@ from infra.local.discovery import functions
 
 # Used by some, needed by none before its first request or job.
 NEVER_AT_START = {"boto3", "botocore", "alembic", "jinja2", "psycopg", "httpx", "uvicorn", "typer", "smtplib"}
+# What traces and reports bring; the API of OpenTelemetry is FastAPI's.
+ONLY_WHEN_ON = {"opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf", "requests", "sentry_sdk"}
 # Beyond that, what this function has no use for at its start.
 NOT_AT_START = {
     "functions.health.app": {"sqlalchemy", "pg8000", "jwt", "cryptography"},
@@ -78,3 +80,17 @@ def test_a_function_starts_with_what_its_artifact_holds_and_makes_nothing_that_c
     assert {
         name for name in loaded if name.startswith("functions.") and not f"{name}.".startswith(own)
     } == set()
+
+
+@pytest.mark.parametrize("entry", ["functions.users.app", "functions.worker.jobs"])
+def test_traces_and_reports_cost_a_start_nothing_while_they_are_off(entry: str) -> None:
+    # With all of it installed, as in an image to which an operator has added it.
+    child = subprocess.run(
+        [sys.executable, "-c", f"import json, sys, {entry}\njson.dump(sorted(sys.modules), sys.stdout)"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+        timeout=60,
+        check=True,
+    )
+    assert ONLY_WHEN_ON & set(json.loads(child.stdout)) == set()

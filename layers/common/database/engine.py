@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
 
-from common import metrics
+from common import metrics, tracing
 from common.context import current_context
 from common.database.roles import function_url
 from common.logs import get_logger
@@ -131,7 +132,7 @@ def _note(statement: str, seconds: float) -> None:
     context.statements += 1
     context.statement_seconds += seconds
     if seconds * 1000 > get_settings().slow_statement_ms:
-        metrics.count("lambkin_slow_statements_total", function=context.function)
+        metrics.count(metrics.SLOW_STATEMENTS, function=context.function)
         log.warning(
             "slow_statement",
             statement=" ".join(statement.split())[:500],
@@ -148,8 +149,16 @@ def _timed(execute: Callable[..., None]) -> Callable[..., None]:
                 "an endpoint that reads has sent something else than a select: take Db instead"
             )
         started = time.perf_counter()
-        execute(cursor, statement, *rest)
-        _note(statement, time.perf_counter() - started)
+        try:
+            execute(cursor, statement, *rest)
+        except Exception as error:
+            if tracing.spans:
+                tracing.spans.statement(statement, time.perf_counter() - started, error)
+            raise
+        seconds = time.perf_counter() - started
+        _note(statement, seconds)
+        if tracing.spans:
+            tracing.spans.statement(statement, seconds, None)
 
     return run
 
@@ -196,6 +205,12 @@ def get_engine(function: str) -> Engine:
     return _remember(
         function, partial(build_engine, function_url(function), f"lambkin-{function}", pool_size=size)
     )
+
+
+def connections_in_use(function: str) -> int:
+    """The connections of `function`'s pool that somebody works with at this moment."""
+    engine = _engines.get(function)
+    return engine.pool.checkedout() if engine is not None and isinstance(engine.pool, QueuePool) else 0
 
 
 def get_probe_engine(function: str) -> Engine:

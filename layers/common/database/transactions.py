@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from common import metrics
 from common.context import current_context
-from common.database.engine import get_engine
+from common.database.engine import connections_in_use, get_engine
 from common.database.faults import is_conflict, is_lost
 from common.errors import AppError, Unavailable
 from common.logs import get_logger
@@ -75,6 +75,10 @@ class Database:
         self.size = 1 if IN_LAMBDA else get_settings().database_pool_size
         self._threads = ThreadPoolExecutor(self.size, thread_name_prefix=f"database-{function}")
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._waiting = 0
+        metrics.gauge(metrics.POOL_SIZE, self.size, function=function)
+        metrics.gauge(metrics.POOL_IN_USE, partial(connections_in_use, function), function=function)
+        metrics.gauge(metrics.GATE_WAITING, lambda: self._waiting, function=function)
 
     def transaction[T](self, work: Callable[[Session], T]) -> T:
         """Run `work` in a transaction and commit it.
@@ -125,7 +129,7 @@ class Database:
                 late = attempt == ATTEMPTS or time.monotonic() - began > _REPEAT_SECONDS
                 if late or not _can_repeat(error, committing=progress.committing):
                     raise
-                metrics.count("lambkin_transaction_retries_total", function=self.function)
+                metrics.count(metrics.TRANSACTION_RETRIES, function=self.function)
                 log.info("transaction_repeated", attempt=attempt)
             # Full jitter, so that two transactions do not meet again at the same moment.
             time.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - no secret
@@ -171,12 +175,17 @@ class Database:
         if not gate.locked():
             await gate.acquire()
             return
+        began = time.perf_counter()
+        self._waiting += 1
         try:
             async with asyncio.timeout(get_settings().database_wait_seconds):
                 await gate.acquire()
         except TimeoutError:
-            metrics.count("lambkin_gate_refusals_total", function=self.function)
+            metrics.count(metrics.GATE_REFUSALS, function=self.function)
             raise Unavailable("Too busy: try again shortly.", retry_after=2) from None
+        finally:
+            self._waiting -= 1
+            metrics.observe(metrics.GATE_WAIT_SECONDS, time.perf_counter() - began, function=self.function)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from common import metrics
+from common import error_reports, metrics, tracing
 from common.context import RequestContext, enter_context
 from common.database.transactions import get_database
 from common.jobs.claims import Claim, bury, postpone
 from common.jobs.job_context import JobContext
-from common.jobs.outcomes import LeaseLost, Outcome, RetryLater, describe_error
+from common.jobs.outcomes import LeaseLost, Outcome, RetryLater, describe_error, is_unexpected
 from common.logs import get_logger, trace
 
 log = get_logger(__name__)
@@ -49,8 +49,11 @@ def _attempt(task: Task, held: Claim) -> Outcome:
     started = time.perf_counter()
     enter_context(_context(held))
     job = JobContext(held, task.lease)
-    error = _work(task, job)
-    outcome = _settle(job, error)
+    with tracing.job(held):
+        error = _work(task, job)
+        if error is not None and tracing.spans:
+            tracing.spans.job_failed(error)
+        outcome = _settle(job, error)
     _report(job, outcome, error, time.perf_counter() - started)
     return outcome
 
@@ -98,7 +101,8 @@ def _settle(job: JobContext, error: Exception | None) -> Outcome:
 
 def _report(job: JobContext, outcome: Outcome, error: Exception | None, seconds: float) -> None:
     held = job.held
-    metrics.count("lambkin_jobs_total", function=held.function, task=held.task, outcome=outcome)
+    metrics.count(metrics.JOBS, function=held.function, task=held.task, outcome=str(outcome))
+    metrics.observe(metrics.JOB_SECONDS, seconds, function=held.function, task=held.task)
     write = {Outcome.DONE: log.info, Outcome.RETRIED: log.warning}.get(outcome, log.error)
     details = {"error": describe_error(error, job.secret), "trace": trace(error)} if error else {}
     write(
@@ -110,3 +114,6 @@ def _report(job: JobContext, outcome: Outcome, error: Exception | None, seconds:
         duration_ms=round(seconds * 1000, 1),
         **details,
     )
+    if error is not None and is_unexpected(error, outcome):
+        error_reports.report(error, "job", job.secret)
+    metrics.flush(held.function, held.request_id)

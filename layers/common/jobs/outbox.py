@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, insert
 from sqlalchemy.orm import Session
 
+from common import tracing
 from common.context import current_context
 from common.database.transactions import after_commit
 from common.encrypted_columns import JOB_SECRET
@@ -71,6 +72,7 @@ def _origin() -> dict[str, str]:
         "api_key_id": context.api_key_id,
         "client_address": context.client_address,
         "user_agent": context.user_agent.replace("\x00", ""),
+        "traceparent": tracing.traceparent(),
     }
     return {name: str(value) for name, value in told.items() if value}
 
@@ -99,7 +101,9 @@ def announce_after_commit(session: Session, function: str, job_id: UUID, delay: 
     if _WAKE_UPS not in session.info:
         session.info[_WAKE_UPS] = []
         after_commit(session, partial(_announce_all, session))
-    session.info[_WAKE_UPS].append(WakeUp(function, job_id, seconds))
+    session.info[_WAKE_UPS].append(
+        WakeUp(function, job_id, seconds, tracing.traceparent(), current_context().function)
+    )
 
 
 def _announce_all(session: Session) -> None:

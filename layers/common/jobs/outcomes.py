@@ -1,15 +1,15 @@
 """How a task says that it did not end as planned, and what is kept of an error."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from common.database.faults import describe_database_error
-from common.logs import REDACTED
+from common.database.faults import describe_database_error, from_database_error
+from common.errors import AppError, Unavailable
+from common.logs import REDACTED, without_addresses
 
 _LONGEST: Final = 500
-_ADDRESS: Final = re.compile(r"[^\s<>\"',;:()\[\]]+@[^\s<>\"',;:()\[\]]+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.\-]{16,}")
 _SHORTEST_SECRET: Final = 4
 
@@ -46,10 +46,27 @@ def describe_error(error: BaseException, secret: dict[str, Any]) -> str:
     if described := describe_database_error(error):
         return described
     message = " ".join(str(error).replace("\x00", "").split())
+    message = without_addresses(without_secret(message, secret))
+    return (f"{name}: {message}" if message else name)[:_LONGEST]
+
+
+def without_secret(message: str, secret: Mapping[str, Any]) -> str:
+    """`message` with every text in `secret`, and every token in those, blanked."""
     for text in sorted(_secret_texts(secret), key=len, reverse=True):
         message = message.replace(text, REDACTED)
-    message = _ADDRESS.sub(REDACTED, message)
-    return (f"{name}: {message}" if message else name)[:_LONGEST]
+    return message
+
+
+def is_unexpected(error: Exception, outcome: Outcome) -> bool:
+    """Whether an attempt ended by a fault of ours, and not by what a task foresees or a repetition cures.
+
+    A server that is away fails every attempt of every job: of that, only what dies is told.
+    """
+    if isinstance(error, AppError | Permanent | RetryLater | LeaseLost):
+        return False
+    foreseen = isinstance(from_database_error(error), Unavailable)
+    away = isinstance(error, OSError) or type(error).__module__.startswith("botocore.")
+    return outcome is Outcome.DEAD or not (foreseen or away)
 
 
 def _secret_texts(value: object) -> Iterator[str]:

@@ -9,10 +9,10 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from common import metrics
+from common import metrics, tracing
 from common.aws import aws_client
 from common.health import Probe, ProbeFailed
 from common.logs import get_logger
@@ -29,11 +29,13 @@ _urls: dict[tuple[str | None, str], str] = {}
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """A message to `function` that a job is due in `delay_seconds` (0 to 900)."""
+    """A message from `sender` to `function` that a job is due in `delay_seconds` (0 to 900)."""
 
     function: str
     job_id: UUID
     delay_seconds: int = 0
+    traceparent: str = ""
+    sender: str = ""
 
 
 def announce(wake_ups: Sequence[WakeUp]) -> None:
@@ -55,16 +57,11 @@ def send(function: str, wake_ups: Sequence[WakeUp]) -> None:
     key = (get_settings().aws_endpoint, get_settings().queue_prefix + function)
     if key not in _urls:
         _urls[key] = sqs.get_queue_url(QueueName=key[1])["QueueUrl"]
-    entries = [
-        {
-            "Id": str(number),
-            "MessageBody": json.dumps({"job_id": str(wake_up.job_id), "function": function}),
-            "DelaySeconds": wake_up.delay_seconds,
-        }
-        for number, wake_up in enumerate(wake_ups)
-    ]
+    entries = [_entry(str(number), wake_up) for number, wake_up in enumerate(wake_ups)]
     try:
-        refused = sqs.send_message_batch(QueueUrl=_urls[key], Entries=entries).get("Failed", [])
+        carried = [each.traceparent for each in wake_ups if each.traceparent]
+        with tracing.sending(function, wake_ups[0].sender, carried):
+            refused = sqs.send_message_batch(QueueUrl=_urls[key], Entries=entries).get("Failed", [])
     except Exception:
         # The queue may have been made anew at another address.
         del _urls[key]
@@ -73,8 +70,20 @@ def send(function: str, wake_ups: Sequence[WakeUp]) -> None:
         _count_lost(function, len(refused), refused[0].get("Code", ""))
 
 
+def _entry(number: str, wake_up: WakeUp) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "Id": number,
+        "MessageBody": json.dumps({"job_id": str(wake_up.job_id), "function": wake_up.function}),
+        "DelaySeconds": wake_up.delay_seconds,
+    }
+    if wake_up.traceparent:
+        carried = {"DataType": "String", "StringValue": wake_up.traceparent}
+        entry["MessageAttributes"] = {"traceparent": carried}
+    return entry
+
+
 def _count_lost(function: str, number: int, reason: str) -> None:
-    metrics.count("lambkin_wake_ups_lost_total", number, function=function)
+    metrics.count(metrics.WAKE_UPS_LOST, number, function=function)
     log.warning("wake_ups_lost", queue=function, number=number, error=reason)
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from common import metrics
+from common import error_reports, metrics
 from common.context import RequestContext, enter_context
 from common.database.transactions import get_database
+from common.jobs.backlog import measure_backlog
 from common.jobs.claims import LostJob, count_unknown, reannounce, release_lost
-from common.jobs.outcomes import Outcome, describe_error
+from common.jobs.outcomes import Outcome, describe_error, is_unexpected
 from common.logs import get_logger, trace
 
 log = get_logger(__name__)
@@ -46,8 +47,10 @@ class Sweep:
         try:
             self.work()
         except Exception as error:  # noqa: BLE001 - the next tick tries again
-            metrics.count("lambkin_sweep_failures_total", function=function, sweep=self.name)
+            metrics.count(metrics.SWEEP_FAILURES, function=function, sweep=self.name)
             log.error("sweep_failed", sweep=self.name, error=describe_error(error, {}), trace=trace(error))  # noqa: TRY400 - a traceback's messages may hold what must not be logged
+            if is_unexpected(error, Outcome.RETRIED):
+                error_reports.report(error, "sweep")
 
 
 def tend(function: str, tasks: Sequence[str], *, announce: bool) -> None:
@@ -59,6 +62,7 @@ def tend(function: str, tasks: Sequence[str], *, announce: bool) -> None:
         number = database.transaction(lambda session: reannounce(session, function, tasks, _SILENCE, _BATCH))
         if number:
             log.info("jobs_announced_again", number=number)
+    measure_backlog(function)
     for task, number in database.transaction(lambda session: count_unknown(session, function, tasks)):
         # A newer release may have enqueued them: they wait for it to arrive here as well.
         log.warning("jobs_of_unknown_task", task=task, number=number)
@@ -66,5 +70,5 @@ def tend(function: str, tasks: Sequence[str], *, announce: bool) -> None:
 
 def _report_lost(function: str, lost: LostJob) -> None:
     outcome = Outcome.DEAD if lost.dead else Outcome.LOST
-    metrics.count("lambkin_jobs_total", function=function, task=lost.task, outcome=outcome)
+    metrics.count(metrics.JOBS, function=function, task=lost.task, outcome=outcome)
     log.error("job_lost", task=lost.task, job_id=str(lost.id), outcome=str(outcome))

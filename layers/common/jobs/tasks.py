@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from common import error_reports, tracing
 from common.database.transactions import get_database
 from common.jobs import events, polling
 from common.jobs.attempts import Task, Work, attempt
@@ -13,6 +14,7 @@ from common.jobs.claims import claim
 from common.jobs.outcomes import Outcome
 from common.jobs.sweeps import Sweep, tend
 from common.logs import configure_logs
+from common.settings import get_settings
 
 
 class Tasks:
@@ -75,7 +77,7 @@ class Tasks:
         Gives `{"batchItemFailures": [...]}`: the messages that should be delivered again. Raises ValueError
         for an event of another kind.
         """
-        configure_logs()
+        self._start()
         return events.handle(self, event, context)
 
     def poll(self, stop: threading.Event, interval: float = 1.0, threads: int = 2) -> None:
@@ -83,11 +85,21 @@ class Tasks:
 
         Each of the `threads` looks for a job every `interval` seconds, and at once after it had one.
         """
-        configure_logs()
+        self._start()
         polling.poll(self, stop, interval, threads)
+
+    @staticmethod
+    def _start() -> None:
+        configure_logs()
+        tracing.start()
+        error_reports.start()
 
     def serve(self) -> None:
         """`poll` until SIGTERM or SIGINT: the entry of a container."""
+        from common.jobs.metrics_server import metrics_server
+
+        self._start()
         stop = threading.Event()
         polling.stop_on_signals(stop)
-        self.poll(stop)
+        with metrics_server(get_settings().metrics_port):
+            self.poll(stop)

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from common import tracing
 from common.aws import aws_client
 from common.settings import get_settings, secret_settings
 
@@ -53,7 +54,8 @@ def _send_by_ses(message: EmailMessage, sender: Address, to: Address) -> None:
 
 
 def _send_by_smtp(message: EmailMessage, sender: Address, to: Address) -> None:
-    with smtp_connection(SEND_SECONDS) as connection:
+    host = urlsplit(get_settings().smtp_url).hostname or ""
+    with tracing.call("smtp send", **{"server.address": host}), smtp_connection(SEND_SECONDS) as connection:
         try:
             connection.send_message(message, from_addr=sender.addr_spec, to_addrs=[to.addr_spec])
         except smtplib.SMTPRecipientsRefused as error:

@@ -19,6 +19,7 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint("state in ('queued', 'running', 'done', 'dead')", name="state_known"),
         Index("ix_jobs_due", "function", "run_at", postgresql_where=text("state in ('queued', 'running')")),
+        Index("ix_jobs_dead", "function", "finished_at", postgresql_where=text("state = 'dead'")),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at is not null")),
     )
 

@@ -300,8 +300,8 @@ def test_each_end_is_counted(jobs: Jobs) -> None:
     jobs.enqueue("fail")
     tasks_that_raise(RuntimeError()).run_one()
     rendered = metrics.render()
-    assert 'lambkin_jobs_total{function="worker",outcome="done",task="record"}' in rendered
-    assert 'lambkin_jobs_total{function="worker",outcome="retried",task="fail"}' in rendered
+    assert 'lambkin_jobs_total{function="worker",task="record",outcome="done"}' in rendered
+    assert 'lambkin_jobs_total{function="worker",task="fail",outcome="retried"}' in rendered
 
 
 def test_a_job_writes_one_line_with_its_requests_id_and_no_secret(

@@ -8,6 +8,7 @@ from functions.worker.jobs import handler
 from tests.common.jobs.aws import SetEnvironment
 from tests.common.jobs.wake_ups import as_event
 from tests.common.mail.smtp import Mailbox
+from tests.support.numbers import number
 
 VALUES = {"name": "Ada", "link": "https://lambkin.example/verify?token=t0ken", "hours": 24}
 
@@ -24,10 +25,15 @@ def state(owner: Database, job_id: UUID) -> tuple[str, str | None]:
     return row.state, row.last_error
 
 
+def sent(outcome: str) -> float:
+    return number("lambkin_mails_total", outcome=outcome)
+
+
 def test_a_mail_that_a_function_enqueued_arrives_once(owner: Database, mailbox: Mailbox) -> None:
-    job_id = enqueue()
+    job_id, before = enqueue(), sent("sent")
     for _ in range(2):
         assert handler(as_event(job_id)) == {"batchItemFailures": []}
+    assert sent("sent") == before + 1
     assert mailbox.envelopes == [("no-reply@lambkin.example", ["ada@lambkin.example"])]
     assert mailbox.mails[0]["X-Mail-Key"] == str(job_id)
     assert state(owner, job_id) == ("done", None)
@@ -44,8 +50,9 @@ def test_a_refused_address_is_a_dead_job_that_does_not_say_the_address(
     owner: Database, mailbox: Mailbox
 ) -> None:
     mailbox.recipient_answer = "550 5.1.1 <ada@lambkin.example> is not known here"
-    job_id = enqueue()
+    job_id, before = enqueue(), sent("refused")
     handler(as_event(job_id))
+    assert sent("refused") == before + 1
     assert state(owner, job_id) == (
         "dead",
         "Permanent: the server answers 550: 5.1.1 <[redacted]> is not known here",
@@ -58,7 +65,9 @@ def test_a_mail_waits_for_its_server(
     job_id = enqueue()
     there = {"SMTP_URL": f"smtp://127.0.0.1:{_port()}"}
     set_environment(SMTP_URL="smtp://127.0.0.1:1")
+    before = sent("failed")
     handler(as_event(job_id))
+    assert sent("failed") == before + 1
     assert state(owner, job_id)[0] == "queued"
     set_environment(**there)
     owner.transaction(lambda session: session.execute(text("update jobs set run_at = now()")))
