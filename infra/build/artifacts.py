@@ -118,6 +118,5 @@ def _compile(root: Path, mounted_at: str) -> None:
 def _require_interpreter() -> None:
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     if running != PYTHON_VERSION or sys.implementation.name != "cpython":
-        raise BuildFailed(
-            f"Bytecode for Lambda's Python {PYTHON_VERSION} cannot be made by {sys.implementation.name} {running}."
-        )
+        by = f"{sys.implementation.name} {running}"
+        raise BuildFailed(f"Bytecode for Lambda's Python {PYTHON_VERSION} cannot be made by {by}.")

@@ -120,11 +120,25 @@ def test_the_schedule_finds_a_job_that_no_message_told_of(
     deployed: Deployed, there: World, unannounced: UUID
 ) -> None:
     state = "select state from jobs where id = :id"
-    try: assert eventually(lambda: there.scalar(state, id=unannounced) == "done", TICK_SECONDS)
+    try:
+        assert eventually(lambda: there.scalar(state, id=unannounced) == "done", TICK_SECONDS)
     except AssertionError:
-        print(there.rows("select * from jobs where id=:id", id=unannounced)); print(deployed.lambkin("logs","auth","--jobs","--stage","local")[1][-3000:])
-        e=deployed.aws("events"); print([ (r["Name"],r["State"],r.get("ScheduleExpression"), e.list_targets_by_rule(Rule=r["Name"])["Targets"]) for r in e.list_rules()["Rules"]])
-        print((deployed.folder.parent/"emulator.log").read_text()[-2000:]); raise
+        print(there.rows("select * from jobs where id=:id", id=unannounced))
+        print(deployed.lambkin("logs", "auth", "--jobs", "--stage", "local")[1][-3000:])
+        e = deployed.aws("events")
+        print(
+            [
+                (
+                    r["Name"],
+                    r["State"],
+                    r.get("ScheduleExpression"),
+                    e.list_targets_by_rule(Rule=r["Name"])["Targets"],
+                )
+                for r in e.list_rules()["Rules"]
+            ]
+        )
+        print((deployed.folder.parent / "emulator.log").read_text()[-2000:])
+        raise
 
 
 def test_an_event_can_be_sent_and_the_log_be_read(deployed: Deployed) -> None:
