@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "reset": Lazy("infra.local.commands:reset", "Delete the stack's data."),
     "migrate": Lazy("infra.commands.migrate:app", "Move the database's schema."),
     "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
+    "doctor": Lazy("infra.commands.doctor:app", "Say who cannot reach whom, and why."),
     "keys": Lazy("infra.commands.keys:app", "Replace the keys of signatures and of encryption."),
     "openapi": Lazy("infra.commands.openapi:app", "Write the OpenAPI documents."),
     "docs": Lazy("infra.commands.docs:app", "Write the tables of README.md."),
