@@ -9,7 +9,7 @@ from common.settings import Settings
 from infra.doctor.exchange import NoAnswer, exchange
 from infra.doctor.findings import Finding, failed
 from infra.doctor.network import Way
-from infra.doctor.targets import Target, is_given, parse
+from infra.doctor.targets import Malformed, Target, is_given, parse
 
 CALL_SECONDS: Final = 3.0
 _SKEWED: Final = frozenset(
@@ -40,6 +40,9 @@ _BY_NAME: Final = {
 def target(settings: Settings, service: str) -> Target:
     """Where the service answers: AWS_ENDPOINT_URL, or AWS itself. Raises Malformed, and botocore's errors."""
     endpoint = settings.aws_endpoint
+    if settings.aws_endpoint_url == "":
+        # botocore reads the variable as well.
+        raise Malformed("AWS_ENDPOINT_URL is set to nothing, which boto3 takes for an address: unset it.")
     if endpoint:
         return parse("AWS_ENDPOINT_URL", endpoint, given=is_given(settings, "AWS_ENDPOINT_URL"))
     from common.aws import aws_client
@@ -55,7 +58,7 @@ def emulator(way: Way) -> str:
             answer = exchange(way, "GET", path)
             if answer.status == HTTPStatus.OK and "services" in answer.json():
                 return name
-        if b'"Bucket"' in exchange(way, "GET", "/moto-api/data.json").body:
+        if exchange(way, "GET", "/moto-api/data.json").json():
             return "moto"
     return ""
 
@@ -70,6 +73,12 @@ def status_of(error: Exception) -> int:
     """The status of a refusal, or 0."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def date_of(error: Exception) -> str:
+    """The date of a refusal, or an empty string: a HEAD is answered without a code."""
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return str(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
 
 
 def refusal(error: Exception, what: str) -> Finding:

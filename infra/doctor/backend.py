@@ -205,8 +205,10 @@ def _origin(url: str) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of an address, as browsers send it (RFC 6454, section 6.2)."""
-    return _origin(url).lower()
+    """Scheme, host and port of an address, as browsers send it (RFC 6454, section 6.2): no default port."""
+    origin = _origin(url).lower()
+    default = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(default)
 
 
 def unlikely_origin(origin: str) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from common.bucket import presigned_get
 from common.settings import Settings
 from infra.doctor import aws, clocks
 from infra.doctor.exchange import NoAnswer, exchange
-from infra.doctor.findings import Check, Finding, failed, ok, warning
+from infra.doctor.findings import Check, Finding, State, failed, ok, warning
 from infra.doctor.network import Way
 from infra.doctor.targets import is_loopback, is_public
 
@@ -52,6 +52,9 @@ class Bucket:
     def _refused(self, name: str, error: Exception) -> Finding:
         if self._settings.aws_endpoint and not _speaks_s3():
             return next(aws.something_else("S3", "AWS_ENDPOINT_URL"))
+        skew = next(clocks.from_date(aws.date_of(error), time.time()), None)
+        if skew is not None and skew.state is State.FAILED:
+            return skew
         if aws.status_of(error) == HTTPStatus.NOT_FOUND:
             return failed(
                 f"There is no bucket {name}.",

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from infra.doctor.network import Way
 
-ANSWER_SECONDS: Final = 3.0
+ANSWER_SECONDS = 3.0
 _MOST_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -67,10 +67,11 @@ def exchange(
     *,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
-    seconds: float = ANSWER_SECONDS,
+    seconds: float | None = None,
 ) -> Answer:
     """Ask the server that the way leads to. Raises NoAnswer."""
     target = way.target
+    seconds = seconds or ANSWER_SECONDS
     started = time.time()
     connection = http.client.HTTPConnection(target.host, target.port, timeout=seconds)
     try:

@@ -4,15 +4,12 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from email.utils import parseaddr
-from typing import Final
 
 from common.mail.transports import smtp_connection
 from common.settings import Settings
-from infra.doctor import aws
+from infra.doctor import aws, exchange
 from infra.doctor.findings import Check, Finding, failed, ok, warning
 from infra.doctor.network import Way
-
-_SECONDS: Final = 3.0
 
 
 class Smtp:
@@ -29,7 +26,7 @@ class Smtp:
     def answers(self) -> Iterator[Finding]:
         """Greet it, encrypt, and sign in, as the worker does."""
         try:
-            with smtp_connection(_SECONDS) as connection:
+            with smtp_connection(exchange.ANSWER_SECONDS) as connection:
                 connection.noop()
         except smtplib.SMTPAuthenticationError:
             yield failed("The mail server refuses user and password.", "Correct them in SMTP_URL.")
@@ -41,10 +38,7 @@ class Smtp:
                 "the certificate.",
             )
         except TimeoutError:
-            yield failed(
-                f"It takes connections and says nothing within {_SECONDS:g} s: no mail server.",
-                "Does SMTP_URL name the right port? smtps:// is for 465, smtp:// for 25, 587 and 1025.",
-            )
+            yield _mute()
         except smtplib.SMTPException as error:
             yield _unlike_smtp(error)
         except OSError:
@@ -53,7 +47,17 @@ class Smtp:
             yield ok("A mail server answers.")
 
 
+def _mute() -> Finding:
+    return failed(
+        "It takes connections and does not greet: no mail server.",
+        "Does SMTP_URL name the right port? smtps:// is for 465, smtp:// for 25, 587 and 1025.",
+    )
+
+
 def _unlike_smtp(error: smtplib.SMTPException) -> Finding:
+    if isinstance(error.__context__, TimeoutError):
+        # smtplib's own error for a greeting that does not come.
+        return _mute()
     if type(error) is smtplib.SMTPException:
         return failed(
             "SMTP_URL has a password, and its server offers no encryption to send it through.",

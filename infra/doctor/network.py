@@ -12,7 +12,7 @@ from infra.doctor.findings import Check, Finding, failed, ok, warning
 from infra.doctor.places import Place, Viewpoint
 from infra.doctor.targets import Target
 
-CONNECT_SECONDS: Final = 2.0
+CONNECT_SECONDS = 2.0
 _MOST_ADDRESSES: Final = 4
 _UNREACHABLE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM)
 _INSIDE: Final = "docker compose exec {} lambkin doctor"
@@ -188,10 +188,10 @@ class Way:
         )
 
 
-def attempt(address: str, port: int, seconds: float = CONNECT_SECONDS) -> OSError | None:
+def attempt(address: str, port: int, seconds: float | None = None) -> OSError | None:
     """Connect and hang up; what came in between."""
     try:
-        with socket.create_connection((address, port), seconds):
+        with socket.create_connection((address, port), seconds or CONNECT_SECONDS):
             return None
     except OSError as error:
         return error

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
@@ -13,8 +14,9 @@ from common.database.engine import Timeouts, connect_arguments
 from common.database.faults import sqlstate
 from common.database.roles import function_url
 from common.models.ownership import OWNERSHIP
+from infra.doctor import exchange
 from infra.doctor.findings import Check, Finding, failed, ok
-from infra.doctor.network import CONNECT_SECONDS, Way
+from infra.doctor.network import Way
 
 APPLICATION: Final = "lambkin-doctor"
 # "Frontend/Backend Protocol", section "SSL Session Encryption": it answers with one byte, S or N.
@@ -72,17 +74,23 @@ class Postgres:
         """The chain, as far as it needs the server."""
         if self._way is None:
             return (Check("sign-in", self.sign_in),)
-        return (*self._way.checks, Check("answers", self.answers), Check("sign-in", self.sign_in))
+        answers = Check("answers", partial(self.answers, self._way))
+        return (*self._way.checks, answers, Check("sign-in", self.sign_in))
 
-    def answers(self) -> Iterator[Finding]:
+    def answers(self, way: Way) -> Iterator[Finding]:
         """Postgres, or who?"""
-        said = self._greet()
+        said = _greet(way)
         if isinstance(said, Finding):
             yield said
             return
         self._offers_tls = said == b"S"
         wants = _wants_tls(next(iter(self._urls.values())))
-        if said not in (b"S", b"N"):
+        if not said:
+            yield failed(
+                "It closes the connection: not Postgres, or a proxy whose server is gone.",
+                "See the server's log, and whether DATABASE_URL names the right port.",
+            )
+        elif said not in (b"S", b"N"):
             yield failed(
                 "Something else answers, not Postgres.",
                 "Stop what holds the port, or correct DATABASE_URL (Postgres is usually on 5432).",
@@ -94,26 +102,6 @@ class Postgres:
             )
         else:
             yield ok(f"Postgres answers, {'with' if wants else 'without'} TLS.")
-
-    def _greet(self) -> bytes | Finding:
-        assert self._way is not None, "a socket in the file system is not greeted"  # noqa: S101 - for the types
-        try:
-            with socket.create_connection(
-                (self._way.peer, self._way.target.port), CONNECT_SECONDS
-            ) as connection:
-                connection.sendall(_TLS_REQUEST)
-                return connection.recv(1)
-        except TimeoutError:
-            return failed(
-                f"It takes connections and says nothing within {CONNECT_SECONDS:g} s: not Postgres, "
-                "or one that hangs.",
-                "Does DATABASE_URL name the right port? See the server's log.",
-            )
-        except OSError:
-            return failed(
-                "It closes the connection: not Postgres, or a proxy whose server is gone.",
-                "See the server's log, and whether DATABASE_URL names the right port.",
-            )
 
     def sign_in(self) -> Iterator[Finding]:
         """Connect as each function does."""
@@ -135,6 +123,22 @@ class Postgres:
         with engine.connect() as connection:
             self.facts = self.facts or _read(connection)
             self.lacking[function] = _lacking(connection, function)
+
+
+def _greet(way: Way) -> bytes | Finding:
+    """The byte with which Postgres answers the wish for TLS."""
+    seconds = exchange.ANSWER_SECONDS
+    try:
+        with socket.create_connection((way.peer, way.target.port), seconds) as connection:
+            connection.sendall(_TLS_REQUEST)
+            return connection.recv(1)
+    except TimeoutError:
+        return failed(
+            f"It takes connections and says nothing within {seconds:g} s: not Postgres, or one that hangs.",
+            "Does DATABASE_URL name the right port? See the server's log.",
+        )
+    except OSError:
+        return b""
 
 
 def _wants_tls(url: URL) -> bool:
@@ -180,12 +184,10 @@ def refusal(url: URL, error: Exception) -> Finding:
     by_code: dict[str, tuple[str, str]] = {
         "28P01": (
             f"Postgres refuses {who}: the password is wrong, or there is no such role.",
-            "Correct DATABASE_URL; functions' passwords come of the owner's: after a change, "
-            "`lambkin migrate roles`.",
+            "Correct DATABASE_URL. Functions' passwords are made of the owner's: `lambkin migrate roles`.",
         ),
         "28000": (
-            f"Postgres does not let {who} in: no such role, or pg_hba.conf has no line for it and "
-            "this address.",
+            f"Postgres does not let {who} in: no such role, or no line for it in pg_hba.conf.",
             "Run `lambkin migrate roles`, or correct DATABASE_URL or pg_hba.conf.",
         ),
         "3D000": (

@@ -13,7 +13,7 @@ from infra.doctor.network import Way
 
 MOST_BYTES: Final = 12 * 1024 * 1024
 """Above the 10 MB at which a proxying Next.js cuts request bodies; more is not sent."""
-_BODY_SECONDS: Final = 5.0
+_BODY_SECONDS = 5.0
 _OURS: Final = "urn:lambkin:problem:"
 _TAKES_JSON: Final = "/v1/users"
 _LARGE_ANSWER: Final = "/v1/users/openapi.json"
