@@ -81,6 +81,12 @@ class Bucket:
                 "To keep files, use the S3 server of the `selfhost` profile (`docker compose "
                 "--profile selfhost up`).",
             )
+        elif name and not self._way.view.stack_url:
+            yield warning(
+                f"{name} is behind the bucket: unless told to persist, it forgets all files in a restart.",
+                "Start it with PERSIST_STATE=1 and S3_PERSIST=1, or use the server of the `selfhost` "
+                "profile.",
+            )
         else:
             yield ok(f"{name or 'What is behind it'} keeps what is stored.")
 

@@ -85,6 +85,11 @@ class Way:
             return failed(
                 f"No host is called `{target.host}`.", f"Correct {target.setting}, or its entry in the DNS."
             )
+        if self.view.here is Place.CONTAINER and not target.given:
+            return failed(
+                f"{target.setting} is not set, and its default `{target.host}` is not known in this network.",
+                f"Set {target.setting}, start the service of Compose, or a stack with `lambkin up`.",
+            )
         if self.view.here is Place.CONTAINER:
             return failed(
                 f"`{target.host}` is not known in this network.",
@@ -208,12 +213,13 @@ def _look_up(target: Target) -> list[str]:
 def _own_addresses() -> list[str]:
     """Loopback's, then those of this machine or container."""
     found = ["127.0.0.1", "::1"]
-    # Two ways to them, as neither is there in every image.
-    with suppress(OSError, UnicodeError):
-        found += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None)]
-    with suppress(ImportError, OSError):
+    try:
         import psutil
-
+    except ImportError:
+        # Not in every image. A container's own name is in its /etc/hosts.
+        with suppress(OSError, UnicodeError):
+            found += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None)]
+    else:
         families = (socket.AF_INET, socket.AF_INET6)
         cards = psutil.net_if_addrs().values()
         found += [entry.address for card in cards for entry in card if entry.family in families]

@@ -28,7 +28,7 @@ class Viewpoint:
     """`here` is where this process runs, `there` where the service lives for which it looks.
 
     `service` is None where it looks for all of them. `stack_url` is that of a stack of `lambkin up`, where
-    one runs: then everybody lives on this machine.
+    one runs: then everybody lives on this machine; `why` tells why there is none to look at.
     """
 
     here: Place
@@ -36,6 +36,7 @@ class Viewpoint:
     service: str | None = None
     stack_url: str = ""
     sign: str = ""
+    why: str = ""
 
     @property
     def outside(self) -> bool:
@@ -69,7 +70,8 @@ class Viewpoint:
         if self.outside:
             return f"Looking {where}, for {self.service} in its container: what only it can see is not tried."
         whom = f" for {self.service}" if self.service else ""
-        return f"Looking {where}{whom}, with the settings of the environment."
+        why = f": {self.why}" if self.why else ""
+        return f"Looking {where}{whom}, with the settings of the environment{why}."
 
 
 def detect(environment: Mapping[str, str] = os.environ) -> tuple[Place, str]:
@@ -92,4 +94,5 @@ def viewpoint(
         return Viewpoint(Place.HOST, Place.HOST, service, stack_url)
     here, sign = detect(environment)
     in_a_network = here is Place.HOST and service is not None and service != HOST_SERVICE
-    return Viewpoint(here, Place.CONTAINER if in_a_network else here, service, sign=sign)
+    why = "DATABASE_URL is set" if "DATABASE_URL" in environment else "no stack of `lambkin up` runs here"
+    return Viewpoint(here, Place.CONTAINER if in_a_network else here, service, sign=sign, why=why)

@@ -14,6 +14,7 @@ from infra.doctor.network import Way
 MOST_BYTES: Final = 12 * 1024 * 1024
 """Above the 10 MB at which a proxying Next.js cuts request bodies; more is not sent."""
 _BODY_SECONDS = 5.0
+_COLLECT_SECONDS = 1.0
 _OURS: Final = "urn:lambkin:problem:"
 _TAKES_JSON: Final = "/v1/users"
 _LARGE_ANSWER: Final = "/v1/users/openapi.json"
@@ -33,6 +34,7 @@ class Passage:
 
     def __init__(self, way: Way, largest_body: int) -> None:
         self._way = way
+        self._limit = largest_body
         self._size = min(largest_body, MOST_BYTES)
 
     @property
@@ -42,6 +44,7 @@ class Passage:
             Check("tokens", self.tokens),
             Check("requests", self.requests),
             Check("responses", self.responses),
+            Check("buffering", self.buffering),
         )
 
     def tokens(self) -> Iterator[Finding]:
@@ -128,6 +131,27 @@ class Passage:
         elif answer.status == HTTPStatus.OK:
             yield ok(f"An answer of {_size(len(answer.body))} arrives whole.")
         yield from _in_between(answer)
+
+    def buffering(self) -> Iterator[Finding]:
+        """Is a request passed on before it is complete?
+
+        Functions refuse an announced length above their limit before they read on: who is refused without
+        having sent the body has nobody in between who collects it.
+        """
+        headers = {"Content-Type": "application/json", "Content-Length": str(self._limit + 1)}
+        try:
+            answer = exchange(
+                self._way, "POST", _TAKES_JSON, headers=headers, body=b"{", seconds=_COLLECT_SECONDS
+            )
+        except NoAnswer:
+            yield ok(
+                "Requests are collected before they are passed on, as function URLs and some proxies "
+                "do; who does "
+                "so may hold back streams as well."
+            )
+        else:
+            if _code(answer) == "content_too_large":
+                yield ok("Requests are passed on as they come.")
 
 
 def _in_between(answer: Answer) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ class Queues:
                 if found.ends:
                     return
         if not missing:
-            yield ok(f"{', '.join(names)} are there.")
+            yield ok(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} there.")
 
 
 def _find(name: str) -> Finding | None:

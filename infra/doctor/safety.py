@@ -50,7 +50,7 @@ class Safety:
                 ends=False,
             )
         elif named:
-            yield ok(f"{', '.join(named)} have the values of the source: fit for this machine alone.")
+            yield ok(f"As in the source, fit for this machine alone: {', '.join(named)}.")
         else:
             yield ok("No secret has the value of the source.")
 

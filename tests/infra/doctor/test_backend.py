@@ -228,6 +228,29 @@ def test_a_proxy_that_swallows_preflights(at: Any) -> None:
     assert "CORS: The preflight is not answered by Lambkin: status 405" in found
 
 
+def test_a_proxy_that_collects_requests_is_told_from_one_that_does_not(
+    at: Any, over_http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wrap(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        messages = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+
+        async def replay() -> Message:
+            return messages.pop(0)
+
+        if messages[-1]["type"] != "http.disconnect":
+            await app(scope, replay, send)
+
+    direct = at(str(over_http.base_url), "http://frontend:3000")
+    assert "buffering: Requests are passed on as they come." in said(direct, State.OK)
+    monkeypatch.setattr(proxies, "_COLLECT_SECONDS", 0.3)
+    with proxied(wrap) as url:
+        report = at(url, "http://frontend:3000")
+    assert_well(report)
+    assert "buffering: Requests are collected before they are passed on" in said(report, State.OK)
+
+
 def test_who_is_known_to_hold_back_streams_is_named(at: Any) -> None:
     async def wrap(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         async def add(message: Message) -> None:

@@ -109,6 +109,12 @@ def test_a_name_that_its_own_network_does_not_know() -> None:
 
 
 @pytest.mark.usefixtures("no_such_name")
+def test_a_default_that_its_own_network_does_not_know() -> None:
+    found = failure(look_at(*Way(replace(database("pgsql", 5432), given=False), CONTAINER).checks))
+    assert "DATABASE_URL is not set, and its default `pgsql` is not known in this network." in found
+
+
+@pytest.mark.usefixtures("no_such_name")
 def test_a_host_that_there_is_not() -> None:
     found = failure(look_at(*Way(database("db.lambkin.example", 5432), HOST).checks))
     assert "No host is called `db.lambkin.example`. → Correct DATABASE_URL" in found

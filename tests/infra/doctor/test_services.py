@@ -14,6 +14,7 @@ from infra.doctor import aws, exchange
 from infra.doctor.findings import State
 from infra.doctor.network import Way
 from infra.doctor.ollama import Ollama
+from infra.doctor.places import Place, Viewpoint
 from infra.doctor.running import EdgeReport
 from infra.doctor.targets import parse
 from tests.common.mail.smtp import PASSWORD, USER, smtp_server
@@ -94,6 +95,38 @@ def test_an_emulator_forgets_its_bucket(settings: SettingsChange, moto_url: str,
     found = said(report, State.WARNING)
     assert "moto is behind the bucket: it forgets the bucket, and all files, when it restarts." in found
     assert "`selfhost`" in found
+
+
+def behind_the_bucket(settings: SettingsChange, path: str, view: Viewpoint, **values: str) -> EdgeReport:
+    """Look at a bucket of the emulator that answers at this path."""
+    health = objects({path: {"services": {}}, "/lambkin": {}})
+    with web(health) as server:
+        return look(settings(AWS_ENDPOINT_URL=server.url, **values), BUCKET, view)
+
+
+def test_an_emulator_may_keep_its_bucket(settings: SettingsChange) -> None:
+    report = behind_the_bucket(settings, "/_ministack/health", HOST)
+    assert "MiniStack is behind the bucket: unless told to persist" in said(report, State.WARNING)
+    with_stack = Viewpoint(Place.HOST, Place.HOST, stack_url="http://localhost:8000")
+    assert_well(behind_the_bucket(settings, "/_ministack/health", with_stack))
+    report = behind_the_bucket(settings, "/_localstack/health", with_stack)
+    assert "LocalStack is behind the bucket: it forgets the bucket" in said(report, State.WARNING)
+    assert_well(behind_the_bucket(settings, "/a-real-server", HOST))
+
+
+def test_an_emulator_in_production(settings: SettingsChange) -> None:
+    report = behind_the_bucket(
+        settings,
+        "/_localstack/health",
+        HOST,
+        STAGE="prod",
+        PUBLIC_URL="https://api.lambkin.example",
+        FRONTEND_URL="https://lambkin.example",
+        SERVER_SECRET="a secret of our own",
+        ENCRYPTION_KEYS="own:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
+        RATE_LIMITS="true",
+    )
+    assert "STAGE is prod and LocalStack, an emulator, keeps the files" in failure(report)
 
 
 @pytest.mark.parametrize(
