@@ -62,8 +62,9 @@ class Backend:
             )
         if str(answer.json().get("type", "")).startswith(_OURS):
             return failed(
-                f"Lambkin answers, but not {_LIVE}: status {answer.status}.",
-                "Is the function `health` up, and does the gateway send /v1/health to it?",
+                f"Lambkin answers, but not {_LIVE}: {answer.kind}.",
+                "Is the function `health` up and listening on 0.0.0.0, and does the gateway pass "
+                "/v1/health on?",
             )
         if answer.status in _GATEWAY_ERRORS:
             return failed(

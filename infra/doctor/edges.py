@@ -17,7 +17,7 @@ from infra.doctor.postgres import Postgres
 from infra.doctor.queues import Queues
 from infra.doctor.safety import Safety
 from infra.doctor.schema import Schema
-from infra.doctor.targets import Malformed, Target, is_given, parse
+from infra.doctor.targets import FOR_BROWSERS, Malformed, Target, is_given, parse
 from infra.local.discovery import functions
 from infra.local.environment import ollama_advice
 
@@ -31,8 +31,7 @@ class Network:
         """`origins` are those of the pages that call, where they differ from what the settings allow."""
         self._settings = settings
         self._view = view
-        allowed = [origin for origin in settings.allowed_origins if origin != "*"]
-        self._origins = [origin_of(origin) for origin in origins or allowed]
+        self._origins = [origin_of(origin) for origin in origins or _likely_origins(settings, view)]
         self._job_functions = [each.name for each in functions() if each.handles_jobs]
 
     def edges(self) -> list[Edge]:
@@ -166,6 +165,14 @@ class Network:
         else:
             return Edge(name, target.address, checks(target), essential=essential)
         return Edge(name, "", [Check("address", lambda: iter([sentence]))], essential=essential)
+
+
+def _likely_origins(settings: Settings, view: Viewpoint) -> list[str]:
+    """Those that the settings allow; on a host that has no settings, the usual one of a Docker network."""
+    unknown = not (is_given(settings, "FRONTEND_URL") or is_given(settings, "CORS_ORIGINS"))
+    if unknown and view.here is Place.HOST and not view.stack_url:
+        return [FOR_BROWSERS["FRONTEND_URL"]]
+    return [origin for origin in settings.allowed_origins if origin != "*"]
 
 
 def _no_queues() -> Iterator[Finding]:

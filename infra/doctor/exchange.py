@@ -56,6 +56,9 @@ class Answer:
         """What it looks like: for sentences about a server that is not the one expected."""
         server = self.header("x-powered-by") or self.header("server")
         named = f" from {server[:40]}" if server else ""
+        problem = self.json()
+        if problem.get("type") and problem.get("detail"):
+            return f"status {self.status}, {str(problem['detail'])[:200].rstrip('.')}"
         media = self.header("content-type").partition(";")[0] or "no content type"
         return f"status {self.status} with {media[:60]}{named}"
 

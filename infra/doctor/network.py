@@ -48,6 +48,12 @@ class Way:
                 f"`{target.host}` is a name of the Docker network: no browser knows it.",
                 f"Set {target.setting} to what browsers reach, {target.for_browsers} for example.",
             )
+        if self.browser and target.is_loopback and self.view.here is Place.CONTAINER:
+            # Something may answer there: what this container serves itself.
+            yield ok(
+                f"{target.place} is for browsers outside; from inside this container it cannot be tried.",
+                ends=True,
+            )
         try:
             self.addresses = _look_up(target)
         except (OSError, UnicodeError) as error:
@@ -169,11 +175,6 @@ class Way:
             )
         refused = f"{_joined(address, port)} refuses: nothing listens there"
         if target.is_loopback and self.view.here is Place.CONTAINER:
-            if self.browser:
-                return ok(
-                    f"{target.place} is for browsers outside; from inside this container it cannot be tried.",
-                    ends=True,
-                )
             return failed(
                 f"{refused}. In a container, `{target.host}` is the container itself.",
                 f"Set {target.setting} to {target.in_docker}.",

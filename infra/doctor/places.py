@@ -62,6 +62,8 @@ class Viewpoint:
         """From where it looks, and why it thinks so."""
         if self.stack_url:
             return f"Looking from this machine at the stack that runs here, {self.stack_url}."
+        if self.sign and self.here is Place.HOST:
+            return f"Looking from here, taken for the host although {self.sign}."
         where = {
             Place.HOST: "from this machine, outside of any container",
             Place.CONTAINER: f"from inside a container ({self.sign})",
@@ -89,10 +91,15 @@ def detect(environment: Mapping[str, str] = os.environ) -> tuple[Place, str]:
 def viewpoint(
     service: str | None, stack_url: str = "", environment: Mapping[str, str] = os.environ
 ) -> Viewpoint:
-    """From where to look: on a machine without a stack, a named service lives in the Docker network."""
+    """From where to look: on a machine without a stack, a named service lives in the Docker network.
+
+    Who says `host` knows better than the signs of a container.
+    """
     if stack_url:
         return Viewpoint(Place.HOST, Place.HOST, service, stack_url)
     here, sign = detect(environment)
-    in_a_network = here is Place.HOST and service is not None and service != HOST_SERVICE
+    if service == HOST_SERVICE:
+        here = Place.HOST
+    in_a_network = here is Place.HOST and service not in (None, HOST_SERVICE)
     why = "DATABASE_URL is set" if "DATABASE_URL" in environment else "no stack of `lambkin up` runs here"
     return Viewpoint(here, Place.CONTAINER if in_a_network else here, service, sign=sign, why=why)

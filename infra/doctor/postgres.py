@@ -24,6 +24,16 @@ _TLS_REQUEST: Final = bytes.fromhex("0000000804d2162f")
 _PRIVILEGES: Final = ("select", "insert", "update", "delete")
 _PATIENCE: Final = Timeouts(connect=2.0, statement=3.0, lock=1.0)
 
+_WORDS: Final = {
+    "password authentication failed": "28P01",
+    "no pg_hba.conf entry": "28000",
+    "too many connections": "53300",
+    "remaining connection slots": "53300",
+    "permission denied for database": "42501",
+    "the database system is": "57P03",
+    "does not exist": "3D000",
+}
+
 _OF_SERVER: Final = text("""
     select extract(epoch from clock_timestamp())::float8 as clock,
         current_setting('max_connections')::int as most,
@@ -180,7 +190,7 @@ def _lacking(connection: Connection, function: str) -> list[str]:
 
 def refusal(url: URL, error: Exception) -> Finding:
     """What Postgres has against us (PostgreSQL's appendix "Error Codes")."""
-    code, who, database = sqlstate(error), url.username, url.database
+    code, who, database = sqlstate(error) or _code_in_words(error), url.username, url.database
     by_code: dict[str, tuple[str, str]] = {
         "28P01": (
             f"Postgres refuses {who}: the password is wrong, or there is no such role.",
@@ -215,6 +225,12 @@ def refusal(url: URL, error: Exception) -> Finding:
     return failed(
         f"Connecting as {who} fails: {type(error).__name__} {code}".rstrip() + ".", "See the log of Postgres."
     )
+
+
+def _code_in_words(error: Exception) -> str:
+    """The code that libpq does not hand on for a connection that is refused, by what it says."""
+    said = _told(error)
+    return next((code for words, code in _WORDS.items() if words in said), "")
 
 
 def _told(error: BaseException | None) -> str:

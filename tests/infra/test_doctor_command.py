@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from common.settings import get_settings
 from infra.cli import application
-from infra.doctor import exchange, places
+from infra.doctor import exchange
 from infra.doctor.findings import Check, Edge, Finding, State, failed, ok
 from infra.doctor.output import show_edge
 from infra.doctor.running import run
@@ -29,10 +29,8 @@ def doctor(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def well(
-    settings: SettingsChange, over_http: httpx.Client, moto_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SettingsChange]:
-    """An environment in which all is well for a browser, on a machine that is no container."""
+def well(settings: SettingsChange, over_http: httpx.Client, moto_url: str) -> Iterator[SettingsChange]:
+    """An environment in which all is well for a browser on this machine."""
     monkeypatch.setattr(places, "_SIGNS_OF_A_CONTAINER", ())
     url = str(over_http.base_url)
     no_such_key = (404, {"Content-Type": "application/xml"}, b"<Error><Code>NoSuchKey</Code></Error>")

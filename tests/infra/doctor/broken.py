@@ -133,7 +133,8 @@ def web(answer: Answers) -> Iterator[Listener]:
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body)
+                with suppress(OSError):  # who has seen enough has hung up
+                    self.wfile.write(body)
 
         do_GET = do_POST = do_HEAD = do_OPTIONS = _answer  # noqa: N815 - the names that http.server calls
 

@@ -83,6 +83,13 @@ def test_a_gateway_without_its_functions(at: Any) -> None:
     assert "functions must listen on 0.0.0.0" in found
 
 
+def test_a_gateway_that_speaks_as_the_functions_do(at: Any) -> None:
+    problem = b'{"type": "urn:lambkin:problem:unavailable", "detail": "What answers here is down."}'
+    with web(lambda *_: (503, {"Content-Type": "application/problem+json"}, problem)) as server:
+        found = failure(at(server.url))
+    assert "Lambkin answers, but not /v1/health/live: status 503, What answers here is down." in found
+
+
 def test_a_redirection_to_https(at: Any) -> None:
     with web(lambda *_: (308, {"Location": "https://api.lambkin.example/v1/health/live"}, b"")) as server:
         assert "a redirection to https://api.lambkin.example." in failure(at(server.url))
@@ -272,3 +279,11 @@ def test_a_functions_own_address(settings: SettingsChange, over_http: httpx.Clie
     with web(page) as server:
         changed = settings(FUNCTION_URLS=f'{{"users": "{server.url}"}}')
         assert "users does not answer: status 200 with text/html" in failure(look(changed, "health → users"))
+
+
+def test_beside_a_docker_network_its_usual_frontend_is_asked_for(
+    at: Any, over_http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FRONTEND_URL", "CORS_ORIGINS"):
+        monkeypatch.delenv(name, raising=False)
+    assert "Pages of http://localhost:3000 may not call" in failure(at(str(over_http.base_url)))

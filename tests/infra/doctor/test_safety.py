@@ -70,6 +70,12 @@ def test_a_container_looks_from_its_own_place() -> None:
     assert "from inside a container (KUBERNETES_SERVICE_HOST is set) for auth" in view.sentence()
 
 
+def test_who_says_host_knows_better_than_the_signs() -> None:
+    view = viewpoint("host", "", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+    assert (view.here, view.outside) == (Place.HOST, False)
+    assert "taken for the host although KUBERNETES_SERVICE_HOST is set" in view.sentence()
+
+
 def test_a_service_lives_in_the_network_unless_it_is_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.doctor.places._SIGNS_OF_A_CONTAINER", ())
     assert viewpoint("auth", "", {}).outside
