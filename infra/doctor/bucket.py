@@ -12,6 +12,7 @@ from infra.doctor import aws, clocks
 from infra.doctor.exchange import NoAnswer, exchange
 from infra.doctor.findings import Check, Finding, State, failed, ok, warning
 from infra.doctor.network import Way
+from infra.doctor.places import Place
 from infra.doctor.targets import is_loopback, is_public
 
 _SIGNATURE: Final = (b"SignatureDoesNotMatch", b"AuthorizationHeaderMalformed", b"InvalidAccessKeyId")
@@ -121,6 +122,12 @@ class Links:
         """May clients reach it at all?"""
         target = self._way.target
         public = urlsplit(self._settings.public_url).hostname or ""
+        if target.is_network_name and not target.given and self._way.view.here is Place.HOST:
+            yield warning(
+                "S3_PUBLIC_URL is not set here: where presigned links lead, the functions know alone.",
+                "Look from inside: `docker compose exec users lambkin doctor`.",
+                ends=True,
+            )
         if target.is_network_name:
             yield failed(
                 f"Presigned links lead to `{target.host}`, which only the Docker network knows.",

@@ -117,7 +117,12 @@ class Network:
 
     def _to_links(self) -> Edge:
         url = self._settings.s3_public_url or self._settings.aws_endpoint
-        find = partial(parse, "S3_PUBLIC_URL", url) if url else partial(aws.target, self._settings, "s3")
+        given = is_given(self._settings, "S3_PUBLIC_URL") or is_given(self._settings, "AWS_ENDPOINT_URL")
+        find = (
+            partial(parse, "S3_PUBLIC_URL", url, given=given)
+            if url
+            else partial(aws.target, self._settings, "s3")
+        )
         return self._edge(
             "browser → bucket",
             find,

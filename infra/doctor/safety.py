@@ -7,7 +7,7 @@ from common.encryption import key_names
 from common.settings import INSECURE_KEY, INSECURE_SECRET, Settings, SettingsError
 from infra.doctor.backend import origin_of, unlikely_origin
 from infra.doctor.findings import Check, Finding, failed, ok, warning
-from infra.doctor.targets import is_public
+from infra.doctor.targets import is_given, is_public
 
 
 class Safety:
@@ -75,7 +75,7 @@ class Safety:
                     f"{settings.public_url} is open to strangers and not https.", "Put TLS in front of it."
                 )
             )
-        if not settings.cors_origins:
+        if not settings.cors_origins and is_given(settings, "FRONTEND_URL"):
             found += unlikely_origin(origin_of(settings.frontend_url))
         yield from found or [ok("Cookies, origins and encryption fit PUBLIC_URL.")]
 

@@ -31,7 +31,6 @@ def doctor(*arguments: str) -> tuple[int, str]:
 @pytest.fixture
 def well(settings: SettingsChange, over_http: httpx.Client, moto_url: str) -> Iterator[SettingsChange]:
     """An environment in which all is well for a browser on this machine."""
-    monkeypatch.setattr(places, "_SIGNS_OF_A_CONTAINER", ())
     url = str(over_http.base_url)
     no_such_key = (404, {"Content-Type": "application/xml"}, b"<Error><Code>NoSuchKey</Code></Error>")
     with web(lambda *_: no_such_key) as links:
@@ -71,7 +70,7 @@ def test_a_failure_is_2_and_the_first_is_named(well: SettingsChange) -> None:
 
 
 def test_another_origin_is_asked_for(well: SettingsChange) -> None:
-    code, output = doctor("--from", "frontend", "--origin", "http://localhost:3001/", "--json")
+    code, output = doctor("--from", "host", "--origin", "http://localhost:3001/", "--json")
     found = json.loads(output)
     sentences = [check["found"] for edge in found["edges"] for check in edge["checks"]]
     assert (code, found["exit_code"], found["state"]) == (2, 2, "failed")

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,6 +14,8 @@ from infra.local.home import PROJECT
 from migrations.connections import connected, owner_engine
 from tests.infra.doctor.broken import assert_well, failure, look, look_at, said, saying, silent
 from tests.support.fixtures import SettingsChange
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 EDGE = "function → pgsql"
 FACTS = Facts(
@@ -26,6 +28,24 @@ FACTS = Facts(
     available=frozenset({"pg_trgm", "citext", "vector"}),
     revision=HEAD,
 )
+
+
+@pytest.fixture
+def fresh(fresh_database_url: Callable[..., str], world: World) -> Iterator[Callable[..., str]]:
+    """As `fresh_database_url`. Nobody but a superuser could drop them while a function's role is in there."""
+    made: list[str] = []
+
+    def make(*, migrated: bool = False) -> str:
+        made.append(fresh_database_url(migrated=migrated))
+        return made[-1]
+
+    def left() -> int:
+        names = [make_url(url).database for url in made]
+        sql = "select count(*) from pg_stat_activity where datname = any(:names)"
+        return int(world.scalar(sql, names=names))
+
+    yield make
+    eventually(lambda: left() == 0)
 
 
 def run(url: str, *statements: str) -> None:
@@ -98,17 +118,15 @@ def test_a_driver_that_is_not_installed(settings: SettingsChange, database_url: 
     assert "The driver postgresql+asyncpg is not installed here." in failure(look(current, EDGE))
 
 
-def test_a_database_without_tables(settings: SettingsChange, fresh_database_url: Callable[..., str]) -> None:
-    report = look(settings(DATABASE_URL=fresh_database_url()), EDGE)
+def test_a_database_without_tables(settings: SettingsChange, fresh: Callable[..., str]) -> None:
+    report = look(settings(DATABASE_URL=fresh()), EDGE)
     found = said(report, State.FAILED)
     assert "migrations: The database is not migrated. → Run `lambkin migrate up`." in found
     assert "extensions: The extension pg_trgm is missing. → Let a superuser run" in found
 
 
-def test_a_database_out_of_step_with_the_code(
-    settings: SettingsChange, fresh_database_url: Callable[..., str]
-) -> None:
-    url = fresh_database_url(migrated=True)
+def test_a_database_out_of_step_with_the_code(settings: SettingsChange, fresh: Callable[..., str]) -> None:
+    url = fresh(migrated=True)
     run(url, "update alembic_version set version_num = '0001'")
     found = failure(look(settings(DATABASE_URL=url), EDGE))
     assert f"The database is at revision 0001, the code wants {HEAD}. → Run `lambkin migrate up`." in found
@@ -119,26 +137,22 @@ def test_a_database_out_of_step_with_the_code(
     assert "The database is ahead of the code: at revision 9999" in said(report, State.WARNING)
 
 
-def test_what_a_migrated_database_has_lost(
-    settings: SettingsChange, fresh_database_url: Callable[..., str]
-) -> None:
-    url = fresh_database_url(migrated=True)
+def test_what_a_migrated_database_has_lost(settings: SettingsChange, fresh: Callable[..., str]) -> None:
+    url = fresh(migrated=True)
     run(url, "drop extension pg_trgm cascade", "revoke update on users from lambkin_auth")
     found = said(look(settings(DATABASE_URL=url), EDGE), State.FAILED)
     assert "The extension pg_trgm is missing." in found
     assert "rights: lambkin_auth lacks update on users. → Run `lambkin migrate roles`." in found
 
 
-def test_a_database_that_is_full(settings: SettingsChange, fresh_database_url: Callable[..., str]) -> None:
-    url = fresh_database_url(migrated=True)
+def test_a_database_that_is_full(settings: SettingsChange, fresh: Callable[..., str]) -> None:
+    url = fresh(migrated=True)
     run(url, f"alter database {make_url(url).database} connection limit 0")
     assert "sign-in: Postgres has no connection left." in failure(look(settings(DATABASE_URL=url), EDGE))
 
 
-def test_a_role_that_may_not_connect(
-    settings: SettingsChange, fresh_database_url: Callable[..., str]
-) -> None:
-    url = fresh_database_url()
+def test_a_role_that_may_not_connect(settings: SettingsChange, fresh: Callable[..., str]) -> None:
+    url = fresh()
     run(url, f"revoke connect on database {make_url(url).database} from public")
     found = failure(look(settings(DATABASE_URL=url), EDGE))
     assert f"lambkin_auth may not connect to {make_url(url).database}." in found

@@ -185,6 +185,16 @@ def test_presigned_links_with_a_docker_name(settings: SettingsChange, moto_url: 
     assert "→ Set S3_PUBLIC_URL to the address under which browsers reach the bucket" in found
 
 
+def test_beside_a_docker_network_links_are_not_judged(
+    settings: SettingsChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "S3_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+    report = look(settings(STAGE="local"), LINKS)
+    assert report.state is State.WARNING
+    assert "S3_PUBLIC_URL is not set here" in said(report, State.WARNING)
+
+
 def test_presigned_links_to_the_readers_own_machine(settings: SettingsChange, moto_url: str) -> None:
     current = settings(AWS_ENDPOINT_URL=moto_url, PUBLIC_URL="https://api.lambkin.example")
     assert "for each reader that is the reader's own machine" in failure(look(current, LINKS))
