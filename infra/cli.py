@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "reset": Lazy("infra.local.commands:reset", "Delete the stack's data."),
     "migrate": Lazy("infra.commands.migrate:app", "Move the database's schema."),
     "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
+    "doctor": Lazy("infra.commands.doctor:app", "Say who cannot reach whom, and why."),
     "keys": Lazy("infra.commands.keys:app", "Replace the keys of signatures and of encryption."),
     "build": Lazy("infra.commands.build:build", "Build the artifacts that Lambda gets."),
     "deploy": Lazy("infra.commands.deploy:deploy", "Deploy the stack, or some functions alone."),

@@ -1,5 +1,6 @@
 """One real stack, from its first start to its end, as a newcomer and an unlucky day would use it."""
 
+import json
 import os
 import re
 import shutil
@@ -161,6 +162,13 @@ def assert_pages_and_documents_are_there(client: httpx.Client) -> None:
     until(lambda: all_but_ollama_work(client) or None)
 
 
+def assert_the_doctor_finds_all_well_but_ollama(checkout: Checkout) -> None:
+    found = json.loads(checkout.lambkin("doctor", "--json")[1])
+    complaints = {(edge["edge"], edge["state"]) for edge in found["edges"] if edge["state"] != "ok"}
+    assert complaints <= {("function → ollama", "warning")}, found
+    assert len(found["edges"]) == 8
+
+
 def assert_ended(stack: Stack) -> None:
     until(lambda: not any(process.alive() for process in stack.children.values()))
     assert is_free(httpx.URL(stack.url).port or 0)
@@ -238,6 +246,7 @@ def assert_the_data_is_there_over_lambda_events(checkout: Checkout) -> None:
         assert refused.status_code == 413
         assert refused.json()["code"] == "content_too_large"
         assert_pages_and_documents_are_there(client)
+        assert_the_doctor_finds_all_well_but_ollama(checkout)
     process.kill()
     process.wait(10)
     if sys.platform == "linux":
