@@ -13,7 +13,7 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down test test-postgres15 test-psycopg fuzz check format openapi bench clean
+.PHONY: help install up down test test-postgres15 test-psycopg test-docker fuzz check format openapi bench clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -45,6 +45,10 @@ test-postgres15: install ## Run migrations and core tests on Debian's PostgreSQL
 test-psycopg: install ## Run the tests of layer and functions with psycopg as the driver.
 	LAMBKIN_TEST_DATABASE_DRIVER=psycopg $(RUN)/pytest -n $${PYTEST_WORKERS:-2} \
 		tests/common tests/functions tests/migrations tests/parity $(ARGS)
+
+test-docker: install ## Run the Docker network's containers as processes behind a real Caddy (no Docker).
+	infra/ci/caddy.sh
+	LAMBKIN_CADDY=$$(command -v caddy) $(RUN)/pytest -n 0 tests/infra/docker $(ARGS)
 
 fuzz: install ## Have Schemathesis try every operation as every role (CASES, SEED).
 	$(RUN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(ARGS)

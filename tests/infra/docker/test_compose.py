@@ -25,14 +25,35 @@ CADDYFILE: Final = (PROJECT / "infra" / "docker" / "Caddyfile").read_text()
 SETTINGS: Final = {name.upper() for name in Settings.model_fields}
 # boto3's own; and what belongs to Compose, to the gateway or to an image that is not ours.
 OF_BOTO3: Final = {
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED",
-}  # fmt: skip
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_EC2_METADATA_DISABLED",
+}
 OF_THE_NETWORK: Final = {
-    "BUCKET_ACCESS_KEY", "BUCKET_REGION", "BUCKET_SECRET_KEY", "CADDY_IMAGE", "FRONTEND_IMAGE", "FRONTEND_PORT",
-    "GATEWAY_BIND", "GATEWAY_BUCKET_BODY_BYTES", "GATEWAY_PORT", "GATEWAY_TRUSTED_PROXIES", "LAMBKIN_IMAGE",
-    "LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_SCALE", "LOCALSTACK_VERSION", "MAILPIT_IMAGE", "OLLAMA_CPUS",
-    "OLLAMA_IMAGE", "OLLAMA_MEMORY", "POSTGRES_IMAGE", "POSTGRES_PASSWORD", "VERSITYGW_IMAGE",
-}  # fmt: skip
+    "BUCKET_ACCESS_KEY",
+    "BUCKET_REGION",
+    "BUCKET_SECRET_KEY",
+    "CADDY_IMAGE",
+    "FRONTEND_IMAGE",
+    "FRONTEND_PORT",
+    "GATEWAY_BIND",
+    "GATEWAY_BUCKET_BODY_BYTES",
+    "GATEWAY_PORT",
+    "GATEWAY_TRUSTED_PROXIES",
+    "LAMBKIN_IMAGE",
+    "LOCALSTACK_AUTH_TOKEN",
+    "LOCALSTACK_SCALE",
+    "LOCALSTACK_VERSION",
+    "MAILPIT_IMAGE",
+    "OLLAMA_CPUS",
+    "OLLAMA_IMAGE",
+    "OLLAMA_MEMORY",
+    "POSTGRES_IMAGE",
+    "POSTGRES_PASSWORD",
+    "VERSITYGW_IMAGE",
+}
 
 
 @cache
@@ -60,7 +81,9 @@ def _listens(service: str) -> int:
 
 
 @pytest.mark.parametrize("path", [compose.MAIN, compose.DEVELOPMENT], ids=lambda path: path.name)
-@pytest.mark.parametrize("given", [{}, {"LOCALSTACK_SCALE": "0", "AWS_ENDPOINT_URL": "http://versitygw:7070"}])
+@pytest.mark.parametrize(
+    "given", [{}, {"LOCALSTACK_SCALE": "0", "AWS_ENDPOINT_URL": "http://versitygw:7070"}]
+)
 def test_it_keeps_to_the_compose_specification(path: Any, given: dict[str, str]) -> None:
     document = compose.read(given, path)
     # Compose turns what a variable gave into the type that the specification wants.
@@ -241,7 +264,7 @@ def test_every_long_running_container_has_a_health_check() -> None:
 
 
 def test_a_container_is_given_more_time_to_stop_than_its_server_takes() -> None:
-    needed = serve.FAREWELL_SECONDS + serve.DRAIN_SECONDS
+    needed = serve.FAREWELL_SECONDS + serve.GRACE_SECONDS + serve.DRAIN_SECONDS
     for name in FUNCTIONS:
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > needed
     grace = re.search(r"grace_period (\d+)s", CADDYFILE)
@@ -275,7 +298,9 @@ def test_images_are_pinned_by_version() -> None:
 
 def test_selfhosting_takes_four_lines_that_the_example_has() -> None:
     example = _sources()[".env.example"]
-    block = dict(re.findall(r"^# (COMPOSE_PROFILES|LOCALSTACK_SCALE|AWS_ENDPOINT_URL)=(\S+)", example, re.MULTILINE))
+    block = dict(
+        re.findall(r"^# (COMPOSE_PROFILES|LOCALSTACK_SCALE|AWS_ENDPOINT_URL)=(\S+)", example, re.MULTILINE)
+    )
     assert block["COMPOSE_PROFILES"] == "selfhost"
     services = compose.read(block)["services"]
     assert services["localstack"]["scale"] == "0"
@@ -310,8 +335,16 @@ def test_the_image_holds_what_the_containers_import() -> None:
 
 
 def test_what_is_left_out_of_the_image_is_imported_by_nothing_that_is_in_it() -> None:
-    left_out = [line.replace("/", ".") for line in (PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("infra/")]
-    inside = [path for path in (PROJECT / "infra").rglob("*.py") if path.relative_to(PROJECT).parts[1] not in {"bench", "ci"}]
+    left_out = [
+        line.replace("/", ".")
+        for line in (PROJECT / ".dockerignore").read_text().splitlines()
+        if line.startswith("infra/")
+    ]
+    inside = [
+        path
+        for path in (PROJECT / "infra").rglob("*.py")
+        if path.relative_to(PROJECT).parts[1] not in {"bench", "ci"}
+    ]
     for path in inside:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module:
@@ -323,7 +356,9 @@ def test_the_localstack_script_uses_the_bucket_that_the_functions_use() -> None:
     assert '"$BUCKET"' in script
     given = {"BUCKET": "others"}
     services = compose.read(given)["services"]
-    used = {compose.environment(services[name], given)["BUCKET"] for name in ("users", "backend", "localstack")}
+    used = {
+        compose.environment(services[name], given)["BUCKET"] for name in ("users", "backend", "localstack")
+    }
     assert used == {"others"}
 
 
