@@ -13,7 +13,7 @@ from uvicorn.supervisors.statreload import StatReload
 WATCHED: Final = ["functions", "layers"]
 
 
-def _run(_sockets: object = None) -> None:
+def _run(sockets: object = None) -> None:  # noqa: ARG001 - uvicorn passes those of a server
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__")
 
