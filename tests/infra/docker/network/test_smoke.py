@@ -32,6 +32,7 @@ def test_from_registration_over_the_mailed_link_to_a_profile(
     assert me.json()["email"] == "ada@lambkin.example"
     again = client.get("/v1/users/me", headers=bearer | {"If-None-Match": me.headers["ETag"]})
     assert again.status_code == 304
+    assert "Server" not in me.headers
     renewed = client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert renewed.status_code == 200
 
