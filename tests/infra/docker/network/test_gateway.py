@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from infra.local.ports import LOOPBACK, free_port
-from tests.infra.docker.network.stand_in import StandIn
 from tests.support.network import CADDY, CADDYFILE, Network
+from tests.support.stand_in import StandIn
 from tests.support.transports import uvicorn_server
 from tests.support.waiting import eventually
 
