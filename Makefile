@@ -13,7 +13,8 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down test test-postgres15 test-psycopg test-deployment fuzz check format openapi bench clean
+.PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment fuzz check check-template \
+	format openapi bench clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -48,6 +49,10 @@ test-psycopg: install ## Run the tests of layer and functions with psycopg as th
 
 test-deployment: install ## Build the artifacts, run them, and deploy them to an emulator.
 	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile tests/deployment $(ARGS)
+
+test-docker: install ## Run the Docker network's containers as processes behind a real Caddy (no Docker).
+	infra/ci/caddy.sh
+	LAMBKIN_CADDY=$$(command -v caddy) $(RUN)/pytest -n 0 tests/infra/docker $(ARGS)
 
 fuzz: install ## Have Schemathesis try every operation as every role (CASES, SEED).
 	$(RUN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -1,0 +1,33 @@
+"""Make the bucket where a server with a volume keeps it: `python -m infra.docker.bucket`.
+
+LocalStack forgets its own at each start, and makes it anew by infra/localstack/bucket.sh.
+"""
+
+import sys
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from common.aws import aws_client
+from common.settings import get_settings
+
+FORGETFUL = "localstack"
+
+
+def main() -> None:
+    """Make it if it is not there. Ends with a sentence where the functions would use another server."""
+    settings = get_settings()
+    endpoint = settings.aws_endpoint or ""
+    if urlsplit(endpoint).hostname == FORGETFUL:
+        sys.exit(
+            "COMPOSE_PROFILES has `selfhost`, but AWS_ENDPOINT_URL still leads to LocalStack, which forgets "
+            "every file when it restarts. Set AWS_ENDPOINT_URL=http://versitygw:7070."
+        )
+    s3 = aws_client("s3", timeout_seconds=10)
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=settings.bucket)
+    s3.head_bucket(Bucket=settings.bucket)
+    print(f"The bucket {settings.bucket} is at {endpoint}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The whole network, once: `make test-docker` runs what is here, as it needs Caddy and a minute."""
+
+import asyncio
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import make_url
+
+from infra.local import emulator
+from infra.local.home import PROJECT, Home
+from infra.local.ports import LOOPBACK, free_port
+from tests.support.network import CADDY, Network
+from tests.support.postgres import Databases
+from tests.support.waiting import eventually
+
+if not CADDY:
+    collect_ignore_glob = ["test_*.py"]
+
+# As somebody might have it in `.env`; hashes are cheap, as nothing here is about them.
+GIVEN: Final = {"PASSWORD_HASH_KIB": "1024", "PASSWORD_HASH_PASSES": "1"}
+
+
+class Mailbox:
+    """An SMTP server that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        """Take one mail."""
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 taken"
+
+    def token(self, to: str) -> str:
+        """The token of the newest mail to an address, when it has come."""
+        mine = eventually(lambda: [mail for mail in self.mails if mail["To"] and to in mail["To"]], 20)
+        part = mine[-1].get_body(("plain",))
+        assert part is not None
+        found = re.search(r"token=([\w.-]+)", part.get_content())
+        assert found
+        return found[1]
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    """A mailbox, and its port."""
+    handler = Mailbox()
+    controller = Controller(handler, hostname=LOOPBACK, port=free_port())
+    controller.start()
+    yield handler, controller.port
+    controller.stop()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A server that speaks S3 and checks signatures, on a port of its own."""
+    folder = tmp_path_factory.mktemp("ministack")
+    home = Home(folder)
+    home.tools = Path(os.environ.get("LAMBKIN_TOOLS", PROJECT / ".lambkin" / "tools"))
+    found = emulator.locate(home, free_port(), free_port())
+    if not emulator.installed(found):
+        asyncio.run(emulator.install(found, folder / "log", print))
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(found.command(), env=found.environment(os.environ), stdout=log, stderr=log)
+    try:
+        asyncio.run(emulator.ready(found))
+        yield found.port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def network(
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: Databases,
+    mailbox: tuple[Mailbox, int],
+    ministack: int,
+) -> Iterator[Network]:
+    """Everything that `docker compose up` starts, in its order."""
+    owner = make_url(databases.create("network", migrated=False))
+    given = GIVEN | {"DATABASE_URL": owner.set(host="pgsql", port=5432).render_as_string(hide_password=False)}
+    there = {"pgsql:5432": owner.port or 0, "mailpit:1025": mailbox[1], "localstack:4566": ministack}
+    made = Network(tmp_path_factory.mktemp("network"), given, there | {"ollama:11434": free_port()})
+    try:
+        migrated = made.run("migrate")
+        assert migrated.returncode == 0, migrated.stdout + migrated.stderr
+        # In place of LocalStack's own script, which needs LocalStack.
+        bucket = made.run("bucket")
+        assert bucket.returncode == 0, bucket.stdout + bucket.stderr
+        names = [name for name, each in made.services.items() if each.get("restart") == "unless-stopped"]
+        ours = [
+            name for name in names if "build" in made.services[name] and "profiles" not in made.services[name]
+        ]
+        for name in ours:
+            made.start(name, wait=False)
+        for name in ours:
+            eventually(lambda name=name: made.healthy(name), 60)  # type: ignore[misc]  # a lambda's default has no type
+        made.start_gateway()
+        yield made
+    finally:
+        made.stop_all()
+        databases.drop("network")
+
+
+@pytest.fixture
+def client(network: Network) -> Iterator[httpx.Client]:
+    """Somebody outside."""
+    with httpx.Client(base_url=network.url, timeout=30) as made:
+        yield made
+
+
+@pytest.fixture
+def somebody_at(network: Network) -> Iterator[Callable[[str], httpx.Client]]:
+    """Somebody at another address of loopback."""
+    made: list[httpx.Client] = []
+
+    def make(address: str) -> httpx.Client:
+        transport = httpx.HTTPTransport(local_address=address)
+        made.append(httpx.Client(base_url=network.url, transport=transport, timeout=30))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
