@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.13 || command -v python3 || command -v python)
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := .venv/bin
+# A tool with dependencies that are not ours: uv keeps an environment for it.
+TOOL = $(UV) tool run --python $(RUN)/python
 export UV_PYTHON_PREFERENCE ?= only-system
 # Bytecode that is there already is what makes every later start fast.
 export UV_COMPILE_BYTECODE ?= 1
@@ -64,6 +66,12 @@ check: install ## Lint, types, structure, migrations.
 	$(RUN)/lint-imports
 	$(RUN)/lambkin migrate up --sql | $(RUN)/squawk --stdin-filepath migrations.sql
 	$(RUN)/lambkin openapi --check
+
+check-template: install ## Lint template.yaml with SAM, cfn-lint and checkov, each in an environment of its own.
+	export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
+	$(TOOL) --from aws-sam-cli==1.170.0 sam validate --lint
+	$(TOOL) --from cfn-lint==1.58.0 cfn-lint template.yaml
+	$(TOOL) --from checkov==3.3.30 checkov --file template.yaml --config-file .checkov.yaml --skip-download --quiet --compact
 
 format: install ## Format the code and apply safe fixes.
 	$(RUN)/ruff check --fix .

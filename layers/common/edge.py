@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from common import error_reports, metrics, tracing
 from common.client_address import client_address, is_trusted
 from common.context import RequestContext, enter_context
+from common.errors import AppError
 from common.logs import get_logger
 from common.problems import InternalError, problem_response
 from common.settings import get_settings
@@ -50,6 +51,7 @@ class Edge:
         self.proxies = settings.proxy_networks
         secure = settings.public_url.startswith("https://")
         self.headers = (*_SECURITY_HEADERS, _HSTS) if secure else _SECURITY_HEADERS
+        self.guarded = settings.origin_secret is not None
         self.cold = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +59,11 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        refusal: AppError | None = None
+        if self.guarded:
+            from common.origin import admit
+
+            scope, refusal = admit(scope)
         context = self._open(scope)
         span = tracing.spans.request(context, self._carried(scope)) if tracing.spans else None
         status = 0
@@ -74,8 +81,9 @@ class Edge:
                 message = {**message, "body": b""}
             await send(message)
 
+        answer = self.app if refusal is None else problem_response(refusal)
         try:
-            await self.app(scope, receive, send_with_headers)
+            await answer(scope, receive, send_with_headers)
         except Exception as error:
             # The inner handler has answered and logged what it could; here only what escaped it counts.
             if not status:

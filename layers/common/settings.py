@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 INSECURE_SECRET = "lambkin-insecure-development-secret"  # noqa: S105 - refused when STAGE=prod
 INSECURE_KEY = "development:bGFtYmtpbi1pbnNlY3VyZS1kZXZlbG9wbWVudC1rZXk="
 REFERENCE = "secret:"
-MAY_REFER = ("database_url", "server_secret", "encryption_keys", "smtp_url")
+MAY_REFER = ("database_url", "server_secret", "encryption_keys", "smtp_url", "origin_secret")
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 _DSN: Final = re.compile(r"https?://[^/@\s]+@[^/@\s]+(/[^/\s]+)*/\d+/?")
@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     )
     trusted_proxies: CommaSeparated = Field(
         (), description="Networks whose `X-Forwarded-For` is believed, hop by hop."
+    )
+    origin_secret: str | None = Field(
+        None,
+        min_length=16,
+        description="What a proxy in front adds as `X-Origin-Secret` to each request; without it 403. "
+        "Unset: whoever reaches a function may call it.",
     )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body that a function reads.")
 
