@@ -15,7 +15,7 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment fuzz check check-template \
+.PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment localstack fuzz check check-template \
 	format openapi bench clean
 
 help: ## Show this help.
@@ -55,6 +55,20 @@ test-deployment: install ## Build the artifacts, run them, and deploy them to an
 test-docker: install ## Run the Docker network's containers as processes behind a real Caddy (no Docker).
 	infra/ci/caddy.sh
 	LAMBKIN_CADDY=$$(command -v caddy) $(RUN)/pytest -n 0 tests/infra/docker $(ARGS)
+
+# The last image that starts without an account; a newer one wants LOCALSTACK_AUTH_TOKEN.
+LOCALSTACK_TAG ?= 4.14.0
+localstack: install ## Deploy to LocalStack in Docker, and show where the functions answer (DATABASE_URL: Postgres as seen from there).
+	docker run --detach --rm --name lambkin-localstack --publish 127.0.0.1:4566:4566 --env LOCALSTACK_AUTH_TOKEN \
+		--add-host host.docker.internal:host-gateway --volume /var/run/docker.sock:/var/run/docker.sock \
+		localstack/localstack:$(LOCALSTACK_TAG)
+	trap 'docker stop lambkin-localstack' EXIT
+	timeout 120 bash -c 'until curl --fail --silent http://127.0.0.1:4566/_localstack/health; do sleep 1; done'
+	export AWS_ENDPOINT_URL=http://127.0.0.1:4566 LAMBDA_BUNDLE_LAYER=true
+	$(RUN)/lambkin secrets --stage local
+	$(RUN)/lambkin deploy --stage local --set EmulatorUrl=http://host.docker.internal:4566
+	$(RUN)/lambkin invoke health --stage local
+	read -r -p "Enter ends it. " _
 
 fuzz: install ## Have Schemathesis try every operation as every role (CASES, SEED).
 	$(RUN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(ARGS)

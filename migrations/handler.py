@@ -21,23 +21,37 @@ _ANSWER_SECONDS: Final = 30.0
 _LONGEST_REASON: Final = 1000  # CloudFormation takes 4 KB in all
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:  # noqa: ARG001 - Lambda's signature
-    """Upgrade the database to this code's head; returns `{"revision": ...}`.
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Do what `{"command": "up" | "down" | "status" | "check", "revision": …}` says; or up to the head.
 
-    Raises MigrationError, with which the invocation fails. To CloudFormation a failure is told instead, and
-    the deployment stops.
+    Returns where the database is then: `{"revision", "head", "pending": [{"id", "title"}]}`. Raises
+    MigrationError, with which the invocation fails. To CloudFormation a failure is told instead, and the
+    deployment stops.
     """
     if "ResponseURL" not in event:
-        return {"revision": _upgrade()}
+        return _run(str(event.get("command", "up")), event.get("revision"))
     answer = _answer(event)
     _tell(str(event["ResponseURL"]), answer)
     return {"status": answer["Status"]}
 
 
-def _upgrade() -> str:
+def _run(command: str, revision: str | None) -> dict[str, Any]:
     configure_logs()
-    runner.upgrade(secret_settings().database_url)
-    return runner.head_revision()
+    url = secret_settings().database_url
+    match command, revision:
+        case "up", _:
+            runner.upgrade(url, revision or "head")
+        case "down", str():
+            runner.downgrade(url, revision)
+        case "check", _:
+            runner.check(url)
+        case "status", _:
+            pass
+        case _:
+            raise MigrationError("The command is up, down with a revision, status or check.")
+    found = runner.status(url)
+    pending = [{"id": each.id, "title": each.title} for each in found.pending]
+    return {"revision": found.current, "head": found.head, "pending": pending}
 
 
 def _answer(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +61,7 @@ def _answer(event: Mapping[str, Any]) -> dict[str, Any]:
     if event.get("RequestType") == "Delete":
         return answer
     try:
-        return {**answer, "Data": {"Revision": _upgrade()}}
+        return {**answer, "Data": {"Revision": _run("up", None)["revision"]}}
     except UnknownRevision:
         # A deployment is taken back. The schema stays ahead, which the functions of before can bear.
         log.warning("schema_is_ahead", head=runner.head_revision())

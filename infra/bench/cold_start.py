@@ -1,4 +1,4 @@
-"""The child that starts cold: `{"module", "event", "absent"}` gives milliseconds of each part.
+"""The child that starts cold: `{"module", "event", "folders"}` gives milliseconds of each part.
 
 Only what every interpreter has loaded, or what each kind of start needs, is imported on top.
 """
@@ -8,12 +8,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 # What makes an application of what was imported; each is timed from outside, where it is the outermost.
 CONSTRUCTION = {
-    "infra.bench.hello": (("fastapi", "FastAPI.__init__"), ("fastapi.routing", "APIRoute.__init__")),
+    "hello": (("fastapi", "FastAPI.__init__"), ("fastapi.routing", "APIRoute.__init__")),
     "functions": (
         ("common.app", "create_app"),
         ("common.app", "lambda_handler"),
@@ -51,19 +51,6 @@ class Stopwatch:
         return timed
 
 
-class Absent:
-    """Refuses modules that the artifact would not hold."""
-
-    def __init__(self, names: Collection[str]) -> None:
-        self._names = frozenset(names)
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Part of `importlib.abc.MetaPathFinder`."""
-        del target
-        if path is None and name in self._names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
 def start(module: str, event: dict[str, Any]) -> dict[str, Any]:
     """Import, construct, answer one event."""
     began, own = time.perf_counter(), time.process_time()
@@ -89,8 +76,8 @@ def main() -> None:
     """Answer one question; the log line of the request goes to standard error."""
     question = json.load(sys.stdin)
     answers, sys.stdout = sys.stdout, sys.stderr
-    os.environ["AWS_LAMBDA_FUNCTION_NAME"] = question["module"].split(".")[1]
-    sys.meta_path.insert(0, Absent(question.pop("absent")))
+    os.environ["AWS_LAMBDA_FUNCTION_NAME"] = question["module"]
+    sys.path[:0] = question.pop("folders")
     json.dump(start(**question), answers)
 
 

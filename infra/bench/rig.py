@@ -56,13 +56,17 @@ class Rig:
         *,
         options: Sequence[str] = (),
         patience: float = PATIENCE,
+        isolated: bool = False,
     ) -> Any:  # noqa: ANN401 - what the child says in JSON
-        """Run `infra.bench.<module>` on a question in JSON, return its answer. Raises BenchFailed."""
+        """Run `infra.bench.<module>` on a question in JSON, return its answer. Raises BenchFailed.
+
+        An `isolated` child sees the standard library and what it puts on its path itself.
+        """
         log = self.log(module)
         with log.open("wb") as errors:
             try:
                 ended = subprocess.run(
-                    _command(module, (), options),
+                    _isolated(module, options) if isolated else _command(module, (), options),
                     input=json.dumps(question).encode(),
                     stdout=subprocess.PIPE,
                     stderr=errors,
@@ -135,6 +139,11 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
         "ACCESS_TOKEN_SECONDS": "3600",
         "LAMBKIN_BENCH_LOG": str(folder / "functions.log"),
     }
+
+
+def _isolated(module: str, options: Sequence[str]) -> list[str]:
+    child = Path(__file__).with_name(f"{module}.py")
+    return [sys.executable, "-I", "-S", "-B", *options, str(child)]
 
 
 def _command(module: str, arguments: Sequence[str], options: Sequence[str] = ()) -> list[str]:

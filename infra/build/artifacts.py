@@ -81,7 +81,7 @@ def _fill(built: Target, root: Path, wanted: Wanted, say: Callable[[str], None])
     for own in (target(LAYER), built) if bundled else (built,):
         contents.add_own_code(own, inside)
     say(f"{built.name}: bytecode")
-    _compile(root, built.mounted_at)
+    compile_folder(root, built.mounted_at)
     archives.settle(root)
 
 
@@ -106,7 +106,8 @@ def _install(needed: Sequence[str], folder: Path, architecture: Architecture) ->
         raise BuildFailed(f"uv cannot install for {architecture}: {installed.stderr.strip()}")
 
 
-def _compile(root: Path, mounted_at: str) -> None:
+def compile_folder(root: Path, mounted_at: str) -> None:
+    """Compile a folder as `compiling.py` says. Raises BuildFailed."""
     # Hashes of strings decide in which order a set is written.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-s", "-S", "-P", str(_COMPILER), str(root), mounted_at]

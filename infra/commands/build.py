@@ -38,7 +38,12 @@ def build(  # noqa: PLR0913 - each is an option of the command
         ),
     ] = None,
     bundle_layer: Annotated[
-        bool, typer.Option("--bundle-layer", help="Put the layer inside, for emulators that ignore layers.")
+        bool,
+        typer.Option(
+            "--bundle-layer",
+            envvar="LAMBDA_BUNDLE_LAYER",
+            help="Put the layer inside, for emulators that ignore layers.",
+        ),
     ] = False,
     report: Annotated[
         bool,

@@ -20,6 +20,7 @@ from infra.build.artifacts import Wanted
 from infra.build.artifacts import build as build_artifact
 from infra.build.targets import ARCHITECTURES, BuildFailed
 from infra.deploy import addresses, sam, secrets, versions
+from infra.deploy.here import invoke_here
 from infra.deploy.stages import Client, DeploymentFailed, Stage
 from infra.local import function_url
 from infra.local.home import PROJECT
@@ -96,18 +97,26 @@ def invoke(
         typer.Argument(help="A file of JSON, JSON itself, or METHOD PATH; unset: GET livez."),
     ] = None,
     *,
-    stage: StageOption = "dev",
+    stage: Annotated[
+        str | None,
+        typer.Option("--stage", help="local, dev or prod; unset: the sources here, as Lambda would."),
+    ] = None,
     jobs: Annotated[bool, typer.Option("--jobs", help="The function's jobs instead.")] = False,
 ) -> None:
-    """Send one event to a function of a stage and print what it answers; exit code 1 where it fails."""
+    """Send one event to a function and print what it answers; exit code 1 where it fails."""
     with _sentences():
-        wanted = Stage(stage)
-        payload = json.dumps(_event(function, event or [])).encode()
-        name = wanted.function_name(function, jobs=jobs)
-        answer = wanted.client("lambda").invoke(FunctionName=name, Qualifier=versions.ALIAS, Payload=payload)
-        told = json.loads(answer["Payload"].read() or b"null")
+        payload = json.dumps(_event(function, event or []))
+        if stage is None:
+            told, failed = invoke_here(function, payload, jobs=jobs)
+        else:
+            wanted = Stage(stage)
+            name = wanted.function_name(function, jobs=jobs)
+            answer = wanted.client("lambda").invoke(
+                FunctionName=name, Qualifier=versions.ALIAS, Payload=payload.encode()
+            )
+            told, failed = json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer
         _print(told)
-        if answer.get("FunctionError") or (isinstance(told, dict) and told.get("statusCode", 200) >= 500):
+        if failed or (isinstance(told, dict) and told.get("statusCode", 200) >= 500):
             raise typer.Exit(1)
 
 

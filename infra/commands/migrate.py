@@ -11,6 +11,8 @@ import typer
 
 from common.logs import configure_logs
 from common.settings import secret_settings
+from infra.deploy import migration
+from infra.deploy.stages import DeploymentFailed
 from infra.local.home import Home, load_secrets
 from infra.local.postgres import Cluster
 from infra.local.state import running_stack
@@ -27,6 +29,10 @@ app = typer.Typer(
 Wait = Annotated[
     float, typer.Option(help="Seconds to wait for another migration to end.", min=0, metavar="SECONDS")
 ]
+StageOption = Annotated[
+    str | None,
+    typer.Option("--stage", help="Have the migrate function of this stage do it: local, dev or prod."),
+]
 
 
 @app.command()
@@ -35,9 +41,13 @@ def up(
     *,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL; a range is FROM:TO.")] = False,
     wait: Wait = runner.WAIT_SECONDS,
+    stage: StageOption = None,
 ) -> None:
     """Upgrade the schema, then create the functions' roles and grant them their rights."""
     with _sentences():
+        if stage:
+            _tell(migration.ask(stage, "up", revision))
+            return
         if sql:
             sys.stdout.write(runner.sql(revision))
             return
@@ -50,18 +60,25 @@ def down(
     revision: Annotated[str, typer.Argument(help="An id, `-1` for one step, or `base` for none.")],
     *,
     wait: Wait = runner.WAIT_SECONDS,
+    stage: StageOption = None,
 ) -> None:
     """Downgrade the schema. What the newer revisions stored is lost."""
     with _sentences():
+        if stage:
+            _tell(migration.ask(stage, "down", revision))
+            return
         runner.downgrade(_database_url(), revision, wait_seconds=wait)
         _print_status()
 
 
 @app.command()
-def status() -> None:
+def status(*, stage: StageOption = None) -> None:
     """Show where the database is and what `up` would run."""
     with _sentences():
-        _print_status()
+        if stage:
+            _tell(migration.ask(stage, "status"))
+        else:
+            _print_status()
 
 
 @app.command("roles")
@@ -82,10 +99,13 @@ def make_roles(
 
 
 @app.command()
-def check() -> None:
+def check(*, stage: StageOption = None) -> None:
     """Fail where the models and the migrated database differ."""
     with _sentences():
-        runner.check(_database_url())
+        if stage:
+            migration.ask(stage, "check")
+        else:
+            runner.check(_database_url())
         print("The models and the database are the same.")
 
 
@@ -105,9 +125,13 @@ def _database_url() -> str:
 
 def _print_status() -> None:
     found = runner.status(_database_url())
-    print(f"At {found.current or 'base'}, head is {found.head}.")
-    for revision in found.pending:
-        print(f"  pending: {revision.id}  {revision.title}")
+    _tell(migration.Answer(found.current, found.head, [(each.id, each.title) for each in found.pending]))
+
+
+def _tell(found: migration.Answer) -> None:
+    print(f"At {found.revision or 'base'}, head is {found.head}.")
+    for revision, title in found.pending:
+        print(f"  pending: {revision}  {title}")
 
 
 @contextmanager
@@ -117,6 +141,6 @@ def _sentences() -> Iterator[None]:
     configure_logs()
     try:
         yield
-    except MigrationError as error:
+    except (MigrationError, DeploymentFailed) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

@@ -29,9 +29,8 @@ def build(stage: Stage) -> None:
 
 def deploy(stage: Stage, release: str, overrides: dict[str, str], options: Sequence[str]) -> None:
     """`sam deploy` of what was built. Raises DeploymentFailed."""
-    parameters = stage.overrides | {"Release": release} | overrides
-    if stage.endpoint:
-        parameters["EmulatorUrl"] = stage.endpoint
+    there = {"EmulatorUrl": stage.endpoint} if stage.endpoint else {}
+    parameters = stage.overrides | there | {"Release": release} | overrides
     # Quoted for SAM's own reading of it.
     given = [f'{name}="{value}"' for name, value in parameters.items()]
     deploying = ["deploy", "--config-env", stage.name, "--no-progressbar", *options]

@@ -68,7 +68,7 @@ class Stage:
         there = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
         return {"AWS_DEFAULT_REGION": REGION} | kept | CREDENTIALS | there
 
-    def client(self, service: str) -> Client:
+    def client(self, service: str, *, read_seconds: float = _TIMEOUT_SECONDS, attempts: int = 3) -> Client:
         """A client of an AWS service of this stage."""
         from boto3.session import Session
         from botocore.config import Config
@@ -78,7 +78,9 @@ class Stage:
             region_name=given.get("AWS_DEFAULT_REGION"),
             **({"aws_access_key_id": "test", "aws_secret_access_key": "test"} if self.endpoint else {}),
         )
-        config = Config(read_timeout=_TIMEOUT_SECONDS, retries={"total_max_attempts": 3, "mode": "standard"})
+        config = Config(
+            read_timeout=read_seconds, retries={"total_max_attempts": attempts, "mode": "standard"}
+        )
         return session.client(service, endpoint_url=self.endpoint, config=config)
 
     def function_name(self, name: str, *, jobs: bool = False) -> str:

@@ -11,6 +11,7 @@ import pytest
 from infra.bench.warm_calls import event_for
 from tests.common.test_metrics import check_emf
 from tests.support.receiving import OTLP_ANSWER, Traces, events, receiver
+from tests.support.world import World
 
 # Each finds what it needs in the environment; `HIDDEN` are modules that are not installed there.
 START = """
@@ -121,8 +122,9 @@ def in_lambda(**environment: str) -> tuple[list[dict[str, Any]], str]:
 
 
 def test_in_lambda_each_request_and_tick_is_one_line_and_everything_is_sent_before_the_freeze(
-    database_url: str,
+    world: World,
 ) -> None:
+    world.run("delete from jobs where function = 'worker'")
     with receiver(OTLP_ANSWER, "application/x-protobuf") as collector, receiver() as sentry:
         dsn = sentry.url.replace("http://", "http://0123456789abcdef@") + "/42"
         lines, errors = in_lambda(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, SENTRY_DSN=dsn)

@@ -130,6 +130,18 @@ def test_an_event_can_be_sent_and_the_log_be_read(deployed: Deployed) -> None:
     assert '"route": "/v1/users/me"' in said
 
 
+def test_the_schema_of_a_stage_is_looked_at_and_moved_by_its_own_function(
+    deployed: Deployed, there: World
+) -> None:
+    head = there.scalar("select version_num from alembic_version")
+    assert deployed.lambkin("migrate", "status", "--stage", "local") == (0, f"At {head}, head is {head}.")
+    assert deployed.lambkin("migrate", "up", "--stage", "local")[0] == 0
+    assert deployed.lambkin("migrate", "check", "--stage", "local")[0] == 0
+    code, said = deployed.lambkin("migrate", "down", "9999", "--stage", "local")
+    assert (code, "Traceback" in said) == (1, False)
+    assert "9999" in said
+
+
 def test_a_function_ships_alone_and_goes_back(deployed: Deployed, client: httpx.Client) -> None:
     app = deployed.folder / "functions" / "health" / "app.py"
     before = app.read_text()
