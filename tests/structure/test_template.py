@@ -1,0 +1,210 @@
+"""template.yaml has what every function needs, gives it settings that there are, and no right too many."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from common.settings import Settings
+from infra.build.targets import MIGRATE, of_resource
+from infra.local.discovery import functions
+from infra.local.home import PROJECT
+
+FUNCTIONS = {function.name: function for function in functions()}
+# What AWS' own libraries read, and its extension.
+NOT_OURS = {"AWS_ENDPOINT_URL", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"}
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as `{"Fn": [name, value]}`."""
+
+
+def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> Any:
+    match node:
+        case yaml.ScalarNode():
+            value: Any = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            value = loader.construct_sequence(node, deep=True)
+        case _:
+            value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the third kind
+    return {"Fn": [suffix, value]}
+
+
+Loader.add_multi_constructor("!", _short_form)
+TEMPLATE = yaml.load((PROJECT / "template.yaml").read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe loader
+RESOURCES = TEMPLATE["Resources"]
+LAMBDAS = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+
+
+def prefix(function: str) -> str:
+    return function.title()
+
+
+def statements(resource: str) -> Iterator[dict[str, Any]]:
+    [policy] = RESOURCES[f"{resource}Role"]["Properties"]["Policies"]
+    for statement in policy["PolicyDocument"]["Statement"]:
+        # A conditional one is `!If [condition, statement, nothing]`.
+        yield statement["Fn"][1][1] if "Fn" in statement else statement
+
+
+def actions(resource: str) -> set[str]:
+    found: set[str] = set()
+    for statement in statements(resource):
+        given = statement["Action"]
+        found |= {given} if isinstance(given, str) else set(given)
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_has_its_lambdas_queues_logs_roles_and_alarms(name: str) -> None:
+    wanted = []
+    if FUNCTIONS[name].serves_http:
+        wanted += ["Function"]
+    if FUNCTIONS[name].handles_jobs:
+        wanted += ["Jobs", "Queue", "DeadLetters", "DeadLettersAlarm", "QueueAgeAlarm"]
+    for kind in ("Function", "Jobs"):
+        if kind in wanted:
+            wanted += [
+                f"{kind}{part}" for part in ("Role", "Log", "ErrorsAlarm", "ThrottlesAlarm", "DurationAlarm")
+            ]
+    assert {f"{prefix(name)}{each}" for each in wanted} - RESOURCES.keys() == set()
+    assert f"{prefix(name)}Url" in TEMPLATE["Outputs"]
+
+
+@pytest.mark.parametrize("resource", LAMBDAS)
+def test_each_lambda_is_built_from_its_own_artifact_and_named_after_it(resource: str) -> None:
+    properties = LAMBDAS[resource]
+    artifact = of_resource(resource).name
+    entry = "migrations.handler" if artifact == MIGRATE else f"functions.{artifact}."
+    assert properties["Handler"].startswith(entry)
+    suffix = "-jobs" if resource.endswith("Jobs") else ""
+    assert properties["FunctionName"] == {"Fn": ["Sub", f"lambkin-${{Stage}}-{artifact}{suffix}"]}
+    assert RESOURCES[resource]["Metadata"] == {"BuildMethod": "makefile"}
+    assert properties["Role"] == {
+        "Fn": ["GetAtt", f"{resource.removesuffix('Function') if artifact == MIGRATE else resource}Role.Arn"]
+    }
+
+
+@pytest.mark.parametrize("resource", [name for name in LAMBDAS if name != "MigrateFunction"])
+def test_no_function_changes_before_the_migration_and_each_has_the_alias(resource: str) -> None:
+    assert RESOURCES[resource]["DependsOn"] == "Migration"
+    assert LAMBDAS[resource]["AutoPublishAlias"] == "live"
+    assert LAMBDAS[resource]["AutoPublishAliasAllProperties"] is True
+
+
+def variables() -> Iterator[tuple[str, str, Any]]:
+    for name, value in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].items():
+        yield "Globals", name, value
+    for resource, properties in LAMBDAS.items():
+        for name, value in properties.get("Environment", {}).get("Variables", {}).items():
+            yield resource, name, value
+
+
+def test_every_variable_is_a_setting() -> None:
+    known = {name.upper() for name in Settings.model_fields} | NOT_OURS
+    assert {name for _, name, _ in variables()} - known == set()
+
+
+def test_secrets_are_references_to_the_functions_own() -> None:
+    kept = {"DATABASE_URL", "SERVER_SECRET", "ENCRYPTION_KEYS"}
+    given = [(resource, name, value["Fn"][1]) for resource, name, value in variables() if name in kept]
+    assert {name for _, name, _ in given} == kept
+    for resource, name, value in given:
+        assert value == f"secret:lambkin/${{Stage}}/{of_resource(resource).name}#{name}"
+
+
+@pytest.mark.parametrize("resource", LAMBDAS)
+def test_a_role_reads_its_own_secret_and_writes_its_own_log(resource: str) -> None:
+    of = resource.removesuffix("Function") if resource == "MigrateFunction" else resource
+    secrets = [
+        statement["Resource"]["Fn"][1].rpartition(":")[2]
+        for statement in statements(of)
+        if statement["Action"] == "secretsmanager:GetSecretValue" and statement["Sid"] != "OriginSecret"
+    ]
+    assert secrets == [f"lambkin/${{Stage}}/{of_resource(resource).name}-*"]
+    [log] = [statement for statement in statements(of) if statement["Sid"] == "OwnLog"]
+    assert log["Resource"] == {"Fn": ["Sub", f"${{{of}Log.Arn}}:*"]}
+
+
+def test_no_role_may_do_everything_with_anything() -> None:
+    assert {
+        action
+        for name in LAMBDAS
+        for action in actions(name.replace("MigrateFunction", "Migrate"))
+        if "*" in action
+    } == set()
+    # What SES lists has no resource to name.
+    everywhere = {
+        action
+        for name in LAMBDAS
+        for statement in statements(name.replace("MigrateFunction", "Migrate"))
+        if statement["Resource"] == "*"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert everywhere == {"ses:ListEmailIdentities"}
+
+
+def test_the_bucket_is_written_by_the_jobs_of_users_alone() -> None:
+    rights = {
+        name: {action for action in actions(name) if action.startswith("s3:")}
+        for name in LAMBDAS
+        if name != "MigrateFunction"
+    }
+    assert {name: found for name, found in rights.items() if found} == {
+        "UsersFunction": {"s3:GetObject"},
+        "UsersJobs": {"s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
+        "HealthFunction": {"s3:ListBucket"},
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].handles_jobs])
+def test_a_queue_waits_six_times_as_long_as_its_handler_may_run_and_takes_partial_failures(name: str) -> None:
+    timeout = TEMPLATE["Mappings"]["Sizes"][f"{prefix(name)}Jobs"]["Timeout"]
+    assert RESOURCES[f"{prefix(name)}Queue"]["Properties"]["VisibilityTimeout"] >= 6 * timeout
+    events = LAMBDAS[f"{prefix(name)}Jobs"]["Events"]
+    assert events["WakeUps"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert events["Tick"]["Properties"]["Schedule"] == "rate(1 minute)"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if FUNCTIONS[name].serves_http and name != "worker"]
+)
+def test_the_distribution_leads_each_prefix_to_its_function(name: str) -> None:
+    distribution = RESOURCES["Distribution"]["Properties"]["DistributionConfig"]
+    patterns = [
+        each["PathPattern"] for each in distribution["CacheBehaviors"] if each["TargetOriginId"] == name
+    ]
+    assert any(pattern.startswith(f"/v1/{name}") for pattern in patterns)
+    if name == "auth":
+        assert "/.well-known/oauth-authorization-server/v1/auth" in patterns
+
+
+def test_samconfig_sets_parameters_that_there_are() -> None:
+    config = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
+    for stage in ("local", "dev", "prod"):
+        given = dict(
+            each.split("=", 1) for each in config[stage]["deploy"]["parameters"]["parameter_overrides"]
+        )
+        assert given.keys() - TEMPLATE["Parameters"].keys() == set()
+        needed = {name for name, each in TEMPLATE["Parameters"].items() if "Default" not in each}
+        assert needed - given.keys() == set()
+
+
+def test_the_operators_page_explains_every_alarm_and_no_other() -> None:
+    page = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## Alarms on AWS")[2].partition("\n## ")[0]
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE))
+    named = {
+        each["Properties"]["AlarmName"]["Fn"][1].removeprefix("lambkin-${Stage}-")
+        for each in RESOURCES.values()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    functions_of = "|".join(FUNCTIONS)
+    assert {re.sub(rf"^({functions_of})-(jobs-)?", "", name) for name in named} == explained
