@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final
 
+from common.errors import AppError
 from common.logs import configure_logs, get_logger
 from common.settings import SettingsError, secret_settings
 from migrations import runner
@@ -18,6 +19,8 @@ from migrations.errors import MigrationError, UnknownRevision
 log = get_logger("migrations")
 
 _ANSWER_SECONDS: Final = 30.0
+# What is said by these holds no secret.
+_SENTENCES: Final = (MigrationError, SettingsError, AppError)
 _LONGEST_REASON: Final = 1000  # CloudFormation takes 4 KB in all
 
 
@@ -68,7 +71,7 @@ def _answer(event: Mapping[str, Any]) -> dict[str, Any]:
         return {**answer, "Data": {"Revision": "ahead"}}
     except (Exception, SettingsError) as error:
         log.exception("migration_failed")
-        told = str(error) if isinstance(error, MigrationError) else f"{type(error).__name__}: see the log."
+        told = str(error) if isinstance(error, _SENTENCES) else f"{type(error).__name__}: see the log."
         return {**answer, "Status": "FAILED", "Reason": told[:_LONGEST_REASON]}
 
 

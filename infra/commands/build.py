@@ -20,6 +20,24 @@ ARCHITECTURE_VARIABLE: Final = "LAMBDA_ARCHITECTURE"
 EXTRAS_VARIABLE: Final = "LAMBDA_EXTRAS"
 
 
+Extras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        envvar=EXTRAS_VARIABLE,
+        help="An optional dependency group of pyproject.toml that the layer is to hold as well.",
+    ),
+]
+BundleLayer = Annotated[
+    bool,
+    typer.Option(
+        "--bundle-layer",
+        envvar="LAMBDA_BUNDLE_LAYER",
+        help="Put the layer inside, for emulators that ignore layers.",
+    ),
+]
+
+
 def build(  # noqa: PLR0913 - each is an option of the command
     function: Annotated[
         list[str] | None,
@@ -29,22 +47,8 @@ def build(  # noqa: PLR0913 - each is an option of the command
     architecture: Annotated[
         str, typer.Option("--arch", envvar=ARCHITECTURE_VARIABLE, help=f"{' or '.join(ARCHITECTURES)}.")
     ] = "x86_64",
-    extra: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            envvar=EXTRAS_VARIABLE,
-            help="An optional dependency group of pyproject.toml that the layer is to hold as well.",
-        ),
-    ] = None,
-    bundle_layer: Annotated[
-        bool,
-        typer.Option(
-            "--bundle-layer",
-            envvar="LAMBDA_BUNDLE_LAYER",
-            help="Put the layer inside, for emulators that ignore layers.",
-        ),
-    ] = False,
+    extra: Extras = None,
+    bundle_layer: BundleLayer = False,
     report: Annotated[
         bool,
         typer.Option("--report", help="Tell sizes and modules at start; fail where a budget is exceeded."),

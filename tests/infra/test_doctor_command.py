@@ -29,7 +29,9 @@ def doctor(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def well(settings: SettingsChange, over_http: httpx.Client, moto_url: str) -> Iterator[SettingsChange]:
+def well(
+    limits_on: None, settings: SettingsChange, over_http: httpx.Client, moto_url: str
+) -> Iterator[SettingsChange]:
     """An environment in which all is well for a browser on this machine."""
     url = str(over_http.base_url)
     no_such_key = (404, {"Content-Type": "application/xml"}, b"<Error><Code>NoSuchKey</Code></Error>")
@@ -48,7 +50,7 @@ def well(settings: SettingsChange, over_http: httpx.Client, moto_url: str) -> It
 @pytest.mark.usefixtures("well")
 def test_all_is_well_from_the_host() -> None:
     code, output = doctor("--from", "host")
-    assert (code, output.splitlines()[-1]) == (0, "All is well.")
+    assert (code, output.splitlines()[-1]) == (0, "All is well."), output
 
 
 @pytest.mark.usefixtures("well")

@@ -165,7 +165,7 @@ def test_the_handler_migrates_and_tells_the_revision(
     monkeypatch.setenv("DATABASE_URL", url)
     get_settings.cache_clear()
     try:
-        assert handler.handler({}, None) == {"revision": HEAD}
+        assert handler.handler({}, None) == {"revision": HEAD, "head": HEAD, "pending": []}
         assert runner.status(url).current == HEAD
         monkeypatch.setenv("DATABASE_URL", "postgresql+pg8000://lambkin:x@127.0.0.1:1/lambkin")
         get_settings.cache_clear()
