@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from common.errors import AppError
 from common.logs import configure_logs, get_logger
+from common.secrets import SecretUnusable
 from common.settings import SettingsError, secret_settings
 from migrations import runner
 from migrations.errors import MigrationError, UnknownRevision
@@ -59,20 +60,37 @@ def _run(command: str, revision: str | None) -> dict[str, Any]:
 
 def _answer(event: Mapping[str, Any]) -> dict[str, Any]:
     copied = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
-    answer = {"Status": "SUCCESS", "PhysicalResourceId": "schema", **copied}
+    kind, known = event.get("RequestType"), event.get("PhysicalResourceId", "")
+    here = f"schema of {event.get('ResourceProperties', {}).get('Release', '')}"
+    answer = {"Status": "SUCCESS", "PhysicalResourceId": known or here, **copied}
     # What the functions have written stays when the stack is deleted.
-    if event.get("RequestType") == "Delete":
+    if kind == "Delete":
         return answer
+    # A deployment that failed is taken back to the release that was migrated for: there is nothing to do, and
+    # what failed, the database being away for example, must not fail that as well.
+    if kind == "Update" and known == here:
+        return {**answer, "Data": {"Revision": "unchanged"}}
     try:
-        return {**answer, "Data": {"Revision": _run("up", None)["revision"]}}
-    except UnknownRevision:
-        # A deployment is taken back. The schema stays ahead, which the functions of before can bear.
-        log.warning("schema_is_ahead", head=runner.head_revision())
-        return {**answer, "Data": {"Revision": "ahead"}}
+        revision = _revision()
     except (Exception, SettingsError) as error:
         log.exception("migration_failed")
-        told = str(error) if isinstance(error, _SENTENCES) else f"{type(error).__name__}: see the log."
-        return {**answer, "Status": "FAILED", "Reason": told[:_LONGEST_REASON]}
+        return {**answer, "Status": "FAILED", "Reason": _told(error)[:_LONGEST_REASON]}
+    return {**answer, "PhysicalResourceId": here, "Data": {"Revision": revision}}
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, SecretUnusable):
+        return error.reason
+    return str(error) if isinstance(error, _SENTENCES) else f"{type(error).__name__}: see the log."
+
+
+def _revision() -> str:
+    try:
+        return str(_run("up", None)["revision"])
+    except UnknownRevision:
+        # Older code than the schema is for, which the functions of before can bear.
+        log.warning("schema_is_ahead", head=runner.head_revision())
+        return "ahead"
 
 
 def _tell(address: str, answer: dict[str, Any]) -> None:

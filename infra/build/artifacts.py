@@ -97,6 +97,8 @@ def _install(needed: Sequence[str], folder: Path, architecture: Architecture) ->
     installed = subprocess.run(
         command,
         cwd=tempfile.gettempdir(),
+        # What the Makefile wishes for our own environment; here it is done once all is in place.
+        env={name: value for name, value in os.environ.items() if name != "UV_COMPILE_BYTECODE"},
         input="\n".join(needed),
         capture_output=True,
         text=True,

@@ -11,6 +11,8 @@ import py_compile
 import sys
 from pathlib import Path
 
+OURS = {"common", "functions", "migrations"}
+
 
 def compile_all(root: Path, mounted_at: str) -> None:
     """Compile every source below `root`; tracebacks will name it below `mounted_at`."""
@@ -23,9 +25,10 @@ def compile_all(root: Path, mounted_at: str) -> None:
                 doraise=True,
                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
             )
-        except py_compile.PyCompileError:
-            # A template in Python's clothes. Nobody imports it.
-            print(f"not compiled: {shown}", file=sys.stderr)
+        except py_compile.PyCompileError as error:
+            # Of others it is a template in Python's clothes, which nobody imports.
+            if OURS & set(source.relative_to(root).parts):
+                sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,18 @@ _NEEDLESS_FILES: Final = (
     *("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.c", "*.cpp", "*.h", "*.pyc", "*.dist-info/sboms"),
 )
 _NEEDLESS_FOLDERS: Final = ("__pycache__", "tests", "test", "bin", "sboms")
-# Their versions are asked for at run time (pydantic asks for email-validator's), and licences travel along.
-_KEPT_METADATA: Final = ("METADATA", "licenses", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
+# Their versions and plug-ins are asked for at run time (pydantic asks for email-validator's version), and
+# licences travel along.
+_KEPT_METADATA: Final = (
+    "METADATA",
+    "entry_points.txt",
+    "licenses",
+    "LICENSE",
+    "LICENCE",
+    "COPYING",
+    "NOTICE",
+    "AUTHORS",
+)
 # Of SQLAlchemy: its own test suite, and databases that are not Postgres; each is imported by its name only.
 _UNUSED: Final = (
     "sqlalchemy/testing",

@@ -18,6 +18,7 @@ from infra.local.home import shown
 _OF_MACHINES: Final = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 ARCHITECTURE_VARIABLE: Final = "LAMBDA_ARCHITECTURE"
 EXTRAS_VARIABLE: Final = "LAMBDA_EXTRAS"
+BUNDLE_VARIABLE: Final = "LAMBDA_BUNDLE_LAYER"
 
 
 Extras = Annotated[
@@ -32,10 +33,15 @@ BundleLayer = Annotated[
     bool,
     typer.Option(
         "--bundle-layer",
-        envvar="LAMBDA_BUNDLE_LAYER",
+        envvar=BUNDLE_VARIABLE,
         help="Put the layer inside, for emulators that ignore layers.",
     ),
 ]
+
+
+def bundles_layer() -> bool:
+    """Whether the environment says so, for builds that nobody gives options to."""
+    return os.environ.get(BUNDLE_VARIABLE, "").lower() in ("1", "true", "yes", "on")
 
 
 def build(  # noqa: PLR0913 - each is an option of the command

@@ -19,9 +19,10 @@ from sqlalchemy.exc import ArgumentError
 from infra.build.artifacts import Wanted
 from infra.build.artifacts import build as build_artifact
 from infra.build.targets import ARCHITECTURES, BuildFailed
+from infra.commands.build import bundles_layer
 from infra.deploy import addresses, sam, secrets, versions
 from infra.deploy.here import invoke_here
-from infra.deploy.stages import Client, DeploymentFailed, Stage
+from infra.deploy.stages import Client, DeploymentFailed, Stage, assignments
 from infra.local import function_url
 from infra.local.home import PROJECT
 
@@ -56,8 +57,8 @@ def deploy(
             for name in dict.fromkeys(function):
                 _deploy_one(wanted, name)
             return
-        sam.build(wanted)
-        given = dict(each.split("=", 1) for each in parameter or ())
+        given = assignments(parameter or ())
+        sam.build(wanted, given)
         sam.deploy(wanted, release or _release(), given, _confirmed())
         _show(wanted)
 
@@ -67,7 +68,7 @@ def rollback(
     *,
     stage: StageOption = "dev",
     to: Annotated[
-        str | None, typer.Option(help="The version; unset: the one before the present one.")
+        str | None, typer.Option(help="N, or N/M for application and jobs; unset: what was live before.")
     ] = None,
 ) -> None:
     """Move a function and its jobs back to an earlier version."""
@@ -166,7 +167,9 @@ def _deploy_one(stage: Stage, name: str) -> None:
     versions.parts(stage, name)
     architecture = stage.overrides.get("Architecture", "x86_64")
     [known] = [each for each in ARCHITECTURES if each == architecture]
-    archive: Path = build_artifact(name, Wanted(known), typer.echo).with_suffix(".zip")
+    archive: Path = build_artifact(name, Wanted(known, bundle_layer=bundles_layer()), typer.echo).with_suffix(
+        ".zip"
+    )
     versions.ship(stage, name, archive, typer.echo)
 
 

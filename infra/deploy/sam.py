@@ -1,9 +1,10 @@
 """The SAM CLI: the one on the PATH, or the pinned one in an environment that uv keeps for it."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from infra.build.requirements import uv
@@ -22,26 +23,30 @@ def command() -> list[str]:
     return [uv(), "tool", "run", "--python", sys.executable, "--from", f"aws-sam-cli=={VERSION}", "sam"]
 
 
-def build(stage: Stage) -> None:
-    """`sam build`, for the processor that samconfig.toml names. Raises DeploymentFailed."""
-    _run(stage, ["build", "--parallel", "--config-env", stage.name], "sam build")
+def build(stage: Stage, parameters: Mapping[str, str]) -> None:
+    """`sam build`, for the processor that the parameters name. Raises DeploymentFailed."""
+    architecture = {**stage.overrides, **parameters}.get("Architecture", "x86_64")
+    building = ["build", "--parallel", "--config-env", stage.name]
+    _run(stage, building, "sam build", {ARCHITECTURE_VARIABLE: architecture})
 
 
-def deploy(stage: Stage, release: str, overrides: dict[str, str], options: Sequence[str]) -> None:
-    """`sam deploy` of what was built. Raises DeploymentFailed."""
+def deploy(stage: Stage, release: str, given: Mapping[str, str], options: Sequence[str]) -> None:
+    """`sam deploy` of what was built, under the name of this release. Raises DeploymentFailed."""
     there = {"EmulatorUrl": stage.endpoint} if stage.endpoint else {}
-    parameters = stage.overrides | there | {"Release": release} | overrides
+    named = hashlib.sha256(release.encode()).hexdigest()
+    release_named = {"Release": release, "ReleaseHash": named}
+    parameters = {**stage.overrides, **there, **release_named, **given}
     # Quoted for SAM's own reading of it.
-    given = [f'{name}="{value}"' for name, value in parameters.items()]
-    deploying = ["deploy", "--config-env", stage.name, "--no-progressbar", *options]
-    _run(stage, [*deploying, "--parameter-overrides", *given], "sam deploy")
+    quoted = [f'{name}="{value}"' for name, value in parameters.items()]
+    # A place of its own for each release. Where CloudFormation saw the place of before, it would leave the
+    # code that is there, also one that was shipped alone and refused.
+    place = ["--s3-prefix", f"{stage.stack}/{named[:16]}"]
+    deploying = ["deploy", "--config-env", stage.name, "--no-progressbar", *place, *options]
+    _run(stage, [*deploying, "--parameter-overrides", *quoted], "sam deploy")
 
 
-def _run(stage: Stage, arguments: list[str], name: str) -> None:
-    environment = stage.environment | {
-        "SAM_CLI_TELEMETRY": "0",
-        ARCHITECTURE_VARIABLE: stage.overrides.get("Architecture", "x86_64"),
-    }
+def _run(stage: Stage, arguments: list[str], name: str, more: Mapping[str, str] | None = None) -> None:
+    environment = {**stage.environment, "SAM_CLI_TELEMETRY": "0", **(more or {})}
     done = subprocess.run([*command(), *arguments], cwd=PROJECT, env=environment, check=False)
     if done.returncode:
         raise DeploymentFailed(f"{name} failed with exit code {done.returncode}: its last lines say why.")

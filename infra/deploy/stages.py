@@ -1,7 +1,9 @@
 """A stage: its stack, and the AWS, or the emulator, that it is on."""
 
 import os
+import shlex
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,8 @@ type StageName = Literal["local", "dev", "prod"]
 CONFIG: Final = PROJECT / "samconfig.toml"
 LOCAL: Final = "local"
 DEFAULT_EMULATOR: Final = "http://127.0.0.1:4566"
+# What an emulator must not see.
+_OF_AWS: Final = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _TIMEOUT_SECONDS: Final = 60.0
 
 
@@ -49,7 +53,7 @@ class Stage:
     def overrides(self) -> dict[str, str]:
         """The parameters of the template that samconfig.toml sets."""
         given = self.parameters.get("parameter_overrides", [])
-        return dict(each.split("=", 1) for each in given)
+        return assignments(shlex.split(given) if isinstance(given, str) else given)
 
     @property
     def endpoint(self) -> str | None:
@@ -64,7 +68,7 @@ class Stage:
         inherited = os.environ | ({"AWS_DEFAULT_REGION": str(region)} if region else {})
         if self.endpoint is None:
             return inherited
-        kept = {name: value for name, value in inherited.items() if name != "AWS_PROFILE"}
+        kept = {name: value for name, value in inherited.items() if name not in _OF_AWS}
         there = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
         return {"AWS_DEFAULT_REGION": REGION} | kept | CREDENTIALS | there
 
@@ -99,6 +103,15 @@ class Stage:
             where = self.endpoint or "AWS"
             raise DeploymentFailed(f"{where} does not answer: {error}") from None
         return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def assignments(given: Iterable[str]) -> dict[str, str]:
+    """Parameters from `NAME=VALUE`. Raises DeploymentFailed for anything else."""
+    pairs = [each.partition("=") for each in given]
+    for name, found, _ in pairs:
+        if not name or not found:
+            raise DeploymentFailed(f"{name or 'An empty word'} is not NAME=VALUE, which a parameter is.")
+    return {name: value for name, _, value in pairs}
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - botocore has no types

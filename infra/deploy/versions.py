@@ -13,6 +13,19 @@ from infra.local.discovery import functions
 ALIAS: Final = "live"
 _POLL_SECONDS: Final = 1
 _POLLS: Final = 120
+_BEFORE: Final = "before: "
+
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Live:
+    """What an alias leads to, what it remembers, and its revision."""
+
+    version: str
+    description: str
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ def parts(stage: Stage, name: str) -> list[Part]:
     return [Part(name, stage.function_name(name, jobs=jobs), jobs) for jobs, has in there if has]
 
 
-def ship(stage: Stage, name: str, archive: Path, say: Callable[[str], None]) -> None:
+def ship(stage: Stage, name: str, archive: Path, say: Say) -> None:
     """Publish this code as a version of each part, look at all of them, then move the aliases.
 
     Where one does not answer, before or after, everything is as it was. Raises DeploymentFailed.
@@ -42,45 +55,71 @@ def ship(stage: Stage, name: str, archive: Path, say: Callable[[str], None]) -> 
     client, both = stage.client("lambda"), parts(stage, name)
     before = {part: _live(client, part) for part in both}
     after = {part: _publish(client, part, archive, say) for part in both}
-    for part, version in after.items():
-        _look(client, part, version, say, f"{name} stays at {before[part]}")
-    _move(client, before, after, say)
+    _use(client, before, after, say)
 
 
-def roll_back(stage: Stage, name: str, to: str | None, say: Callable[[str], None]) -> None:
-    """Move the aliases to the version before the present one, or to `to`. Raises DeploymentFailed."""
+def roll_back(stage: Stage, name: str, to: str | None, say: Say) -> None:
+    """Move the aliases back to what they were before, or to `to`: `N`, or `N/M` for application and jobs.
+
+    Raises DeploymentFailed.
+    """
     client, both = stage.client("lambda"), parts(stage, name)
     before = {part: _live(client, part) for part in both}
-    after = {part: to or _previous(client, part, before[part]) for part in both}
+    if to:
+        wanted = to.split("/")
+        after = {part: wanted[min(number, len(wanted) - 1)] for number, part in enumerate(both)}
+    else:
+        after = {part: _previous(client, part, before[part]) for part in both}
+    _use(client, before, after, say)
+
+
+def _use(client: Client, before: dict[Part, Live], after: dict[Part, str], say: Say) -> None:
     for part, version in after.items():
-        _look(client, part, version, say, f"{name} stays at {before[part]}")
-    _move(client, before, after, say)
-
-
-def _move(
-    client: Client,
-    before: dict[Part, str],
-    after: dict[Part, str],
-    say: Callable[[str], None],
-) -> None:
+        _look(client, part, version, say, f"{part.lambda_name} stays at {before[part].version}")
     try:
         for part, version in after.items():
-            client.update_alias(FunctionName=part.lambda_name, Name=ALIAS, FunctionVersion=version)
-            say(f"{part.lambda_name}: {ALIAS} is version {version}, was {before[part]}")
+            _move(client, part, before[part], version, say)
         for part in after:
             _look(client, part, ALIAS, say, "moving it back")
-    except Exception:
-        for part, version in before.items():
-            client.update_alias(FunctionName=part.lambda_name, Name=ALIAS, FunctionVersion=version)
-            say(f"{part.lambda_name}: {ALIAS} is version {version} again")
+    except BaseException:
+        # Also where somebody loses patience.
+        _move_back(client, before, say)
         raise
 
 
-def _live(client: Client, part: Part) -> str:
+def _move(client: Client, part: Part, live: Live, version: str, say: Say) -> None:
+    # The revision is refused where somebody else has moved it meanwhile.
+    client.update_alias(
+        FunctionName=part.lambda_name,
+        Name=ALIAS,
+        FunctionVersion=version,
+        Description=f"{_BEFORE}{live.version}",
+        RevisionId=live.revision,
+    )
+    say(f"{part.lambda_name}: {ALIAS} is version {version}, was {live.version}")
+
+
+def _move_back(client: Client, before: dict[Part, Live], say: Say) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    for part, live in before.items():
+        try:
+            client.update_alias(
+                FunctionName=part.lambda_name,
+                Name=ALIAS,
+                FunctionVersion=live.version,
+                Description=live.description,
+            )
+            say(f"{part.lambda_name}: {ALIAS} is version {live.version} again")
+        except (BotoCoreError, ClientError) as error:
+            say(f"{part.lambda_name}: {ALIAS} could not be moved back to {live.version}: {error}")
+
+
+def _live(client: Client, part: Part) -> Live:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return str(client.get_alias(FunctionName=part.lambda_name, Name=ALIAS)["FunctionVersion"])
+        found = client.get_alias(FunctionName=part.lambda_name, Name=ALIAS)
     except ClientError as error:
         told = error.response.get("Error", {}).get("Message", "")
         raise DeploymentFailed(
@@ -88,13 +127,16 @@ def _live(client: Client, part: Part) -> str:
         ) from None
     except BotoCoreError as error:
         raise DeploymentFailed(f"Lambda does not answer: {error}") from None
+    return Live(str(found["FunctionVersion"]), found.get("Description", ""), found["RevisionId"])
 
 
-def _publish(client: Client, part: Part, archive: Path, say: Callable[[str], None]) -> str:
-    client.update_function_code(FunctionName=part.lambda_name, ZipFile=archive.read_bytes())
+def _publish(client: Client, part: Part, archive: Path, say: Say) -> str:
+    code = client.update_function_code(FunctionName=part.lambda_name, ZipFile=archive.read_bytes())
     waiting = {"Delay": _POLL_SECONDS, "MaxAttempts": _POLLS}
     client.get_waiter("function_updated_v2").wait(FunctionName=part.lambda_name, WaiterConfig=waiting)
-    version = str(client.publish_version(FunctionName=part.lambda_name)["Version"])
+    # Refused where somebody else's code has come in between.
+    published = client.publish_version(FunctionName=part.lambda_name, CodeSha256=code["CodeSha256"])
+    version = str(published["Version"])
     client.get_waiter("published_version_active").wait(
         FunctionName=part.lambda_name, Qualifier=version, WaiterConfig=waiting
     )
@@ -102,18 +144,20 @@ def _publish(client: Client, part: Part, archive: Path, say: Callable[[str], Non
     return version
 
 
-def _previous(client: Client, part: Part, live: str) -> str:
+def _previous(client: Client, part: Part, live: Live) -> str:
+    """What was live before: the alias remembers; else the version before this one."""
+    if live.description.startswith(_BEFORE):
+        return live.description.removeprefix(_BEFORE)
     pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=part.lambda_name)
-    numbers = [
-        int(each["Version"]) for page in pages for each in page["Versions"] if each["Version"].isdigit()
-    ]
-    earlier = [number for number in numbers if number < int(live)]
+    names = [str(each["Version"]) for page in pages for each in page["Versions"]]
+    # The one called $LATEST has no number.
+    earlier = [int(name) for name in names if name.isdigit() and int(name) < int(live.version)]
     if not earlier:
-        raise DeploymentFailed(f"{part.lambda_name} has no version before {live} to go back to.")
+        raise DeploymentFailed(f"{part.lambda_name} has no version before {live.version} to go back to.")
     return str(max(earlier))
 
 
-def _look(client: Client, part: Part, version: str, say: Callable[[str], None], otherwise: str) -> None:
+def _look(client: Client, part: Part, version: str, say: Say, otherwise: str) -> None:
     """Have a version answer. Raises DeploymentFailed with what it said instead."""
     answer = client.invoke(
         FunctionName=part.lambda_name, Qualifier=version, Payload=json.dumps(_question(part)).encode()

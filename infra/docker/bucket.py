@@ -3,6 +3,7 @@
 LocalStack forgets its own at each start, and makes it anew by infra/localstack/bucket.sh.
 """
 
+import os
 import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from common.aws import aws_client
 from common.settings import get_settings
 
 FORGETFUL = "localstack"
+PUBLIC_KEY = "test"
 
 
 def main() -> None:
@@ -21,6 +23,11 @@ def main() -> None:
         sys.exit(
             "COMPOSE_PROFILES has `selfhost`, but AWS_ENDPOINT_URL still leads to LocalStack, which forgets "
             "every file when it restarts. Set AWS_ENDPOINT_URL=http://versitygw:7070."
+        )
+    if os.environ.get("AWS_SECRET_ACCESS_KEY") == PUBLIC_KEY:
+        sys.exit(
+            "The bucket's secret key is the one that everybody knows: whoever reaches the gateway could sign "
+            "requests for everybody's files. Set BUCKET_SECRET_KEY, for example to `openssl rand -hex 32`."
         )
     s3 = aws_client("s3", timeout_seconds=10)
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):

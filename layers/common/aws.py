@@ -36,8 +36,10 @@ def _make_client(service: str, endpoint: str | None, timeout_seconds: float, giv
         connect_timeout=timeout_seconds,
         read_timeout=timeout_seconds,
         retries={"total_max_attempts": 1, "mode": "standard"},
-        # Left to itself, boto3 presigns for S3 with the version before, which newer regions refuse.
+        # Left to itself, boto3 presigns for S3 with the version before, which newer regions refuse, and for
+        # an address that leads elsewhere from all but one.
         signature_version="s3v4" if service == "s3" else None,
+        s3={"addressing_style": "virtual"} if service == "s3" and endpoint is None else None,
     )
     # A session of its own: boto3's default one must not be used by several threads.
     client = Session().client(service, endpoint_url=endpoint, config=config, **given)

@@ -44,6 +44,11 @@ def is_trusted(peer: str, trusted: tuple[Network, ...]) -> bool:
     return address is not None and _is_trusted(address, trusted)
 
 
+def is_address(text: str) -> bool:
+    """Whether this is an IP address."""
+    return _parse(text) is not None
+
+
 def is_public(address: str) -> bool:
     """Whether an address is one of the internet's, and not of this machine or a private network."""
     parsed = _parse(address)

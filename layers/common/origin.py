@@ -5,16 +5,19 @@ who finds it: what comes without the secret is refused, so that nothing gets pas
 """
 
 import hmac
+import re
 from typing import Final
 
 from starlette.types import Scope
 
+from common.client_address import is_address
 from common.errors import AppError, Forbidden
 from common.settings import secret_settings
 
 HEADER: Final = b"x-origin-secret"
-_FORWARDED: Final = b"x-forwarded-for"
-_PROBES: Final = ("/livez", "/readyz")
+VIEWER: Final = b"x-viewer-address"
+_OF_THE_PROXY: Final = frozenset({HEADER, VIEWER, b"x-forwarded-for"})
+_PROBE: Final = re.compile(r"/v1/[^/]+/(livez|readyz)")
 
 
 class OriginRequired(Forbidden):
@@ -27,11 +30,11 @@ class OriginRequired(Forbidden):
 
 
 def admit(scope: Scope) -> tuple[Scope, AppError | None]:
-    """The request as the proxy got it: from the last address that it forwarded for; or why it is refused.
+    """The request as the proxy got it, from the address that it names; or why it is refused.
 
     Probes are open, as nothing in front of a deployment asks them.
     """
-    if scope["path"].endswith(_PROBES):
+    if _PROBE.fullmatch(scope["path"]):
         return scope, None
     given = next((value for name, value in scope["headers"] if name == HEADER), b"")
     try:
@@ -44,14 +47,9 @@ def admit(scope: Scope) -> tuple[Scope, AppError | None]:
 
 
 def _as_the_proxy_got_it(scope: Scope) -> Scope:
-    hops = [
-        hop.strip()
-        for name, value in scope["headers"]
-        if name == _FORWARDED
-        for hop in value.decode("latin-1").split(",")
-    ]
-    kept = [(name, value) for name, value in scope["headers"] if name not in (HEADER, _FORWARDED)]
-    if not hops:
+    """As from `X-Viewer-Address`, which the proxy sets itself; what was forwarded before that is hearsay."""
+    found = next((value for name, value in scope["headers"] if name == VIEWER), b"").decode("latin-1")
+    kept = [(name, value) for name, value in scope["headers"] if name not in _OF_THE_PROXY]
+    if not is_address(found):
         return {**scope, "headers": kept}
-    before = ", ".join(hops[:-1]).encode("latin-1")
-    return {**scope, "headers": [*kept, (_FORWARDED, before)] if before else kept, "client": (hops[-1], 0)}
+    return {**scope, "headers": kept, "client": (found, 0)}

@@ -16,12 +16,24 @@ from pydantic import ValidationError
 from common.aws import aws_client
 from common.errors import Unavailable
 from common.logs import get_logger
-from common.settings import MAY_REFER, REFERENCE, Settings, SettingsError, sentence
+from common.settings import MAY_REFER, REFERENCE, Settings, sentence
 
 log = get_logger(__name__)
 
 EXTENSION_PORT: Final = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 _TIMEOUT_SECONDS: Final = 3.0
+
+
+class SecretUnusable(Unavailable):
+    """A reference leads nowhere, or to what does not fit; `reason` names it, and is for operators alone."""
+
+    def __init__(self, reason: str = "") -> None:
+        """The log has the reason; clients are told to come back."""
+        super().__init__(retry_after=30)
+        self.reason = reason
+        if reason:
+            log.error("secret_unusable", reason=reason)
+
 
 _lock = threading.Lock()
 _resolved: tuple[Settings, Settings] | None = None
@@ -30,7 +42,7 @@ _resolved: tuple[Settings, Settings] | None = None
 def resolved(settings: Settings) -> Settings:
     """These settings with the secrets in place of the references to them, read once per process.
 
-    Raises Unavailable where Secrets Manager does not answer, SettingsError where a reference leads nowhere.
+    Raises Unavailable where Secrets Manager does not answer, SecretUnusable where a reference leads nowhere.
     """
     global _resolved  # noqa: PLW0603 - a cache of this process
     known = _resolved
@@ -50,12 +62,12 @@ def _with_secrets(settings: Settings) -> Settings:
         if secret not in secrets:
             secrets[secret] = _read(secret)
         if key not in secrets[secret]:
-            raise SettingsError(f"Lambkin cannot work. {name.upper()}: the secret {secret} has no {key}.")
+            raise SecretUnusable(f"{name.upper()}: the secret {secret} has no {key}.")
         found[name] = secrets[secret][key]
     try:
         return Settings.model_validate(settings.model_dump() | found)
     except ValidationError as error:
-        raise SettingsError(f"Lambkin cannot work. {sentence(error)}") from None
+        raise SecretUnusable(f"{sentence(error)}") from None
 
 
 def _reference(settings: Settings, name: str) -> tuple[str, str] | None:
@@ -65,7 +77,7 @@ def _reference(settings: Settings, name: str) -> tuple[str, str] | None:
         return None
     secret, _, key = value.removeprefix(REFERENCE).rpartition("#")
     if not secret or not key:
-        raise SettingsError(f"Lambkin cannot work. {name.upper()}: must look like secret:NAME#KEY.")
+        raise SecretUnusable(f"{name.upper()}: must look like secret:NAME#KEY.")
     return secret, key
 
 
@@ -76,7 +88,7 @@ def _read(secret: str) -> Mapping[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise SettingsError(f"Lambkin cannot work. The secret {secret} is no JSON object.")
+        raise SecretUnusable(f"The secret {secret} is no JSON object.")
     return found
 
 
@@ -105,7 +117,7 @@ def _from_extension(secret: str) -> str | None:
 
 
 def _from_service(secret: str) -> str:
-    """What Secrets Manager answers. Raises Unavailable, SettingsError."""
+    """What Secrets Manager answers. Raises Unavailable."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -115,7 +127,7 @@ def _from_service(secret: str) -> str:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in ("ResourceNotFoundException", "AccessDeniedException"):
-            raise SettingsError(f"Lambkin cannot work. The secret {secret} cannot be read: {code}.") from None
+            raise SecretUnusable(f"The secret {secret} cannot be read: {code}.") from None
         raise Unavailable(retry_after=5) from error
     except BotoCoreError as error:
         raise Unavailable(retry_after=5) from error

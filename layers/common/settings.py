@@ -215,6 +215,8 @@ class Settings(BaseSettings):
             "CORS_ORIGINS": "*" in self.cors_origins,
             "RATE_LIMITS": not self.rate_limits,
             "COOKIE_SECURE": self.cookie_secure is False,
+            # What emulators take, and whoever knows that can sign requests to the bucket.
+            "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY") == "test",
         }
         for name, is_unsafe in unsafe.items():
             if is_unsafe:
@@ -280,7 +282,7 @@ def get_settings() -> Settings:
 def secret_settings() -> Settings:
     """The settings with what is referred to in place of references: for what MAY_REFER, and on first use.
 
-    Raises Unavailable where Secrets Manager does not answer, SettingsError where a reference leads nowhere.
+    Raises Unavailable where Secrets Manager does not answer, or where a reference leads nowhere.
     """
     settings = get_settings()
     if not settings.refers:

@@ -34,14 +34,17 @@ def test_what_passes_the_proxy_by_is_refused(api: httpx.Client, headers: dict[st
 
 
 def test_what_comes_through_is_the_clients_whom_the_proxy_saw(api: httpx.Client) -> None:
-    through = {"X-Origin-Secret": SECRET, "X-Forwarded-For": "192.0.2.99, 203.0.113.5"}
-    # The first hop is what the client claims; the last is what the proxy saw.
+    through = {"X-Origin-Secret": SECRET, "X-Forwarded-For": "192.0.2.99", "X-Viewer-Address": "203.0.113.5"}
+    # What was forwarded is what the client claims; the other is what the proxy saw.
     assert api.get("/v1/users/whence", headers=through).json() == {"address": "203.0.113.5"}
-    assert api.get("/v1/users/whence", headers={"X-Origin-Secret": SECRET}).json() == {"address": PROXY}
+    for odd in ({}, {"X-Viewer-Address": "no address"}, {"X-Forwarded-For": "127.0.0.1"}):
+        answer = api.get("/v1/users/whence", headers={"X-Origin-Secret": SECRET} | odd)
+        assert answer.json() == {"address": PROXY}
 
 
-def test_probes_are_open(api: httpx.Client) -> None:
+def test_probes_are_open_and_nothing_that_only_ends_like_them(api: httpx.Client) -> None:
     assert api.get("/v1/users/livez").status_code == 200
+    assert api.get("/v1/users/roles/livez").status_code == 403
 
 
 def test_where_the_secret_cannot_be_read_it_is_a_503(api: httpx.Client, settings: SettingsChange) -> None:

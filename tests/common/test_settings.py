@@ -24,6 +24,7 @@ UNSAFE = {
     "FRONTEND_URL": "http://lambkin.example",
     "CORS_ORIGINS": "*",
     "RATE_LIMITS": "false",
+    "AWS_SECRET_ACCESS_KEY": "test",
 }
 
 

@@ -40,9 +40,10 @@ def cloudformation() -> Iterator[Any]:
     thread.join()
 
 
-def ask(cloudformation: Any, kind: str) -> dict[str, Any]:
+def ask(cloudformation: Any, kind: str, known: str = "schema of zero") -> dict[str, Any]:
     event = {
         "RequestType": kind,
+        **({} if kind == "Create" else {"PhysicalResourceId": known}),
         "ResponseURL": f"http://127.0.0.1:{cloudformation.server_port}/answer",
         "StackId": "stack",
         "RequestId": "request",
@@ -58,7 +59,6 @@ def ask(cloudformation: Any, kind: str) -> dict[str, Any]:
         "request",
         "Migration",
     }
-    assert answer["PhysicalResourceId"] == "schema"
     return dict(answer)
 
 
@@ -69,6 +69,16 @@ def test_a_deployment_hears_the_revision(
     settings(DATABASE_URL=fresh_database_url())
     answer = ask(cloudformation, kind)
     assert (answer["Status"], answer["Data"]) == ("SUCCESS", {"Revision": HEAD})
+    assert answer["PhysicalResourceId"] == "schema of one"
+
+
+def test_what_is_taken_back_to_the_release_that_was_migrated_for_asks_no_database(
+    cloudformation: Any, settings: SettingsChange
+) -> None:
+    settings(DATABASE_URL="postgresql+pg8000://lambkin:x@127.0.0.1:1/lambkin")
+    answer = ask(cloudformation, "Update", known="schema of one")
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "schema of one")
+    assert "Revision" in answer["Data"], "an output of the stack reads it"
 
 
 def test_a_deployment_that_is_taken_back_leaves_a_schema_that_is_ahead(
@@ -106,6 +116,6 @@ def test_what_fails_is_told_at_once_and_shows_no_password(
     settings(DATABASE_URL=address)
     assert get_settings().database_url == address
     answer = ask(cloudformation, "Update")
-    assert answer["Status"] == "FAILED"
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", "schema of zero")
     assert said in answer["Reason"]
     assert "secret-word" not in answer["Reason"]

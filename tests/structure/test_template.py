@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.settings import Settings
+from common.settings import Settings, load_settings
 from infra.build.targets import MIGRATE, of_resource
 from infra.local.discovery import functions
 from infra.local.home import PROJECT
@@ -96,7 +96,7 @@ def test_each_lambda_is_built_from_its_own_artifact_and_named_after_it(resource:
 def test_no_function_changes_before_the_migration_and_each_has_the_alias(resource: str) -> None:
     assert RESOURCES[resource]["DependsOn"] == "Migration"
     assert LAMBDAS[resource]["AutoPublishAlias"] == "live"
-    assert LAMBDAS[resource]["AutoPublishAliasAllProperties"] is True
+    assert LAMBDAS[resource]["AutoPublishCodeSha256"] == {"Fn": ["Ref", "ReleaseHash"]}
 
 
 def variables() -> Iterator[tuple[str, str, Any]]:
@@ -121,6 +121,28 @@ def test_secrets_are_references_to_the_functions_own() -> None:
 
 
 @pytest.mark.parametrize("resource", LAMBDAS)
+def test_a_lambda_starts_in_production_with_the_variables_that_it_is_given(
+    resource: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    given = {name for where, name, _ in variables() if where in ("Globals", resource)}
+    config = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
+    prod = config["prod"]["deploy"]["parameters"]["parameter_overrides"]
+    parameters = dict(each.split("=", 1) for each in prod)
+    values = {
+        "STAGE": "prod",
+        "PUBLIC_URL": parameters["PublicUrl"],
+        "FRONTEND_URL": parameters["FrontendUrl"],
+    }
+    for name in given & {"DATABASE_URL", "SERVER_SECRET", "ENCRYPTION_KEYS"}:
+        values[name] = f"secret:lambkin/prod/x#{name}"
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().refers
+
+
+@pytest.mark.parametrize("resource", LAMBDAS)
 def test_a_role_reads_its_own_secret_and_writes_its_own_log(resource: str) -> None:
     of = resource.removesuffix("Function") if resource == "MigrateFunction" else resource
     secrets = [
@@ -130,7 +152,7 @@ def test_a_role_reads_its_own_secret_and_writes_its_own_log(resource: str) -> No
     ]
     assert secrets == [f"lambkin/${{Stage}}/{of_resource(resource).name}-*"]
     [log] = [statement for statement in statements(of) if statement["Sid"] == "OwnLog"]
-    assert log["Resource"] == {"Fn": ["Sub", f"${{{of}Log.Arn}}:*"]}
+    assert log["Resource"] == {"Fn": ["GetAtt", f"{of}Log.Arn"]}
 
 
 def test_no_role_may_do_everything_with_anything() -> None:

@@ -84,5 +84,8 @@ def _value(inside: str, given: Mapping[str, str]) -> str:
     name, rest = found.group(), inside[found.end() :]
     if not rest:
         return given[name]
+    if rest.startswith("-"):
+        # Without the colon, what is set to nothing is nothing.
+        return given[name] if name in given else interpolated(rest[1:], given)
     assert rest.startswith(":-"), f"only defaults are understood here: {inside}"
     return given.get(name) or interpolated(rest[2:], given)

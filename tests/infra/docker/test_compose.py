@@ -189,9 +189,9 @@ def test_every_address_leads_to_a_container_and_to_the_port_that_it_listens_on()
 
 def test_addresses_for_people_lead_to_what_is_published() -> None:
     given = SERVICES["auth"]["environment"]
-    assert SERVICES["backend"]["ports"] == ["8000:8000"]
+    assert SERVICES["backend"]["ports"] == ["127.0.0.1:8000:8000"]
     assert given["PUBLIC_URL"] == given["S3_PUBLIC_URL"] == "http://localhost:8000"
-    assert SERVICES["frontend"]["ports"] == ["3000:3000"]
+    assert SERVICES["frontend"]["ports"] == ["127.0.0.1:3000:3000"]
     assert given["FRONTEND_URL"] == "http://localhost:3000"
 
 
