@@ -13,6 +13,9 @@ from infra.deploy.stages import DeploymentFailed, Stage
 from infra.local.home import PROJECT
 
 VERSION: Final = "1.170.0"
+BUILT: Final = PROJECT / ".aws-sam" / "build" / "template.yaml"
+UNNAMED: Final = "0" * 64
+"""The default of ReleaseHash in template.yaml."""
 
 
 def command() -> list[str]:
@@ -37,6 +40,9 @@ def deploy(stage: Stage, release: str, given: Mapping[str, str], options: Sequen
     release_named = {"Release": release, "ReleaseHash": named}
     parameters = {**stage.overrides, **there, **release_named, **given}
     # Quoted for SAM's own reading of it.
+    # Emulators translate the template with the defaults of its parameters, and not with their values.
+    built = BUILT.read_text(encoding="utf-8")
+    BUILT.write_text(built.replace(UNNAMED, named), encoding="utf-8")
     quoted = [f'{name}="{value}"' for name, value in parameters.items()]
     # A place of its own for each release. Where CloudFormation saw the place of before, it would leave the
     # code that is there, also one that was shipped alone and refused.

@@ -163,6 +163,11 @@ def test_a_function_ships_alone_and_goes_back(deployed: Deployed, client: httpx.
     code, said = deployed.lambkin("rollback", "health", "--stage", "local")
     assert code == 0, said
     assert summary() == shipped
+
+    app.write_text(before.replace(shipped, "What all of them say."))
+    code, said = deployed.lambkin("deploy", "--stage", "local", "--release", "two")
+    assert code == 0, said[-4000:]
+    assert summary() == "What all of them say.", "what was refused is not what a later deployment publishes"
     app.write_text(before)
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from common.settings import Settings, load_settings
 from infra.build.targets import MIGRATE, of_resource
+from infra.deploy.sam import UNNAMED
 from infra.local.discovery import functions
 from infra.local.home import PROJECT
 
@@ -206,6 +207,10 @@ def test_the_distribution_leads_each_prefix_to_its_function(name: str) -> None:
     assert any(pattern.startswith(f"/v1/{name}") for pattern in patterns)
     if name == "auth":
         assert "/.well-known/oauth-authorization-server/v1/auth" in patterns
+
+
+def test_the_release_has_the_default_that_a_deployment_replaces() -> None:
+    assert TEMPLATE["Parameters"]["ReleaseHash"]["Default"] == UNNAMED
 
 
 def test_samconfig_sets_parameters_that_there_are() -> None:
