@@ -26,7 +26,12 @@ if not CADDY:
     collect_ignore_glob = ["test_*.py"]
 
 # As somebody might have it in `.env`; hashes are cheap, as nothing here is about them.
-GIVEN: Final = {"PASSWORD_HASH_KIB": "1024", "PASSWORD_HASH_PASSES": "1"}
+GIVEN: Final = {
+    "PASSWORD_HASH_KIB": "1024",
+    "PASSWORD_HASH_PASSES": "1",
+    "BUCKET_ACCESS_KEY": "network",
+    "BUCKET_SECRET_KEY": "a secret key of the network's own",
+}
 
 
 class Mailbox:
