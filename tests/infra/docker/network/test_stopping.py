@@ -82,8 +82,8 @@ def test_no_request_is_lost_while_a_function_is_replaced(network: Network) -> No
         load.wait_for(50)
     answers = load.end()
     assert codes == {-signal.SIGTERM}
-    # 401 is the function's own. 503 says that it reached nobody, and to try again. 502 is what Caddy says, seldom,
-    # of a kept connection that the function closed as the request was sent: that one it had not read either.
+    # 401 is the function's own. 503 says that it reached nobody, and to try again. 502 is what Caddy says,
+    # seldom, of a kept connection that closed as the request was sent: nobody had read that one either.
     assert set(answers) <= ({401, 502} if _sends_bodies_again() else {401, 502, 503}), answers
     assert answers[503] <= 3 * CLIENTS
     assert answers[502] <= 3
