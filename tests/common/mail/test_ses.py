@@ -22,7 +22,8 @@ def ses(moto_url: str, set_environment: SetEnvironment) -> None:
     sender = "Lämmchen <no-reply@lambkin.example>"
     set_environment(MAIL_TRANSPORT="ses", AWS_ENDPOINT_URL=moto_url, MAIL_FROM=sender)
     client = aws_client("sesv2", timeout_seconds=5)
-    if not client.list_email_identities()["EmailIdentities"]:
+    known = client.list_email_identities()["EmailIdentities"]
+    if "lambkin.example" not in [each["IdentityName"] for each in known]:
         client.create_email_identity(EmailIdentity="lambkin.example")
 
 
