@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.build import archives, contents, requirements
+from infra.build.installing import install
 from infra.build.targets import LAYER, PLATFORMS, PYTHON_VERSION, Architecture, BuildFailed, Target, target
 from infra.local.home import PROJECT
 
@@ -86,26 +87,10 @@ def _fill(built: Target, root: Path, wanted: Wanted, say: Callable[[str], None])
 
 
 def _install(needed: Sequence[str], folder: Path, architecture: Architecture) -> None:
-    """Only wheels, only with the hashes of the lock, and nothing that it does not name."""
-    command = [
-        *(requirements.uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
-        *("--python-platform", PLATFORMS[architecture], "--python-version", PYTHON_VERSION),
-        *("--only-binary", ":all:", "--no-compile-bytecode", "--link-mode", "copy"),
-        *("--target", str(folder), "--requirements", "-"),
-    ]
-    # Elsewhere than in the project, whose constraints have no hashes; the lock has kept them already.
-    installed = subprocess.run(
-        command,
-        cwd=tempfile.gettempdir(),
-        # What the Makefile wishes for our own environment; here it is done once all is in place.
-        env={name: value for name, value in os.environ.items() if name != "UV_COMPILE_BYTECODE"},
-        input="\n".join(needed),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if installed.returncode:
-        raise BuildFailed(f"uv cannot install for {architecture}: {installed.stderr.strip()}")
+    """Only wheels, for the platform; bytecode is made once all is in place."""
+    platform = ("--python-platform", PLATFORMS[architecture], "--python-version", PYTHON_VERSION)
+    wheels = ("--only-binary", ":all:", "--no-compile-bytecode", "--link-mode", "copy")
+    install(needed, *platform, *wheels, "--target", str(folder))
 
 
 def compile_folder(root: Path, mounted_at: str) -> None:

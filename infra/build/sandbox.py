@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from infra.build import requirements
+from infra.build.installing import install
 from infra.build.runtime_api import RuntimeApi
-from infra.build.targets import BuildFailed
 from infra.local.home import PROJECT, Home
 
 CHILD: Final = Path(__file__).with_name("sandboxed.py")
@@ -32,20 +32,7 @@ def runtime_folder() -> Path:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
-        command = [
-            *(requirements.uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
-            *("--python", sys.executable, "--compile-bytecode", "--target", draft, "--requirements", "-"),
-        ]
-        done = subprocess.run(
-            command,
-            cwd=tempfile.gettempdir(),
-            input="\n".join(entries),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise BuildFailed(f"The runtime client cannot be installed: {done.stderr.strip()}")
+        install(entries, "--python", sys.executable, "--compile-bytecode", "--target", draft)
         if not folder.exists():  # another build may have made it meanwhile
             shutil.move(draft, folder)
             Path(draft).mkdir()

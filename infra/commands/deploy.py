@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -174,13 +175,11 @@ def _deploy_one(stage: Stage, name: str) -> None:
 
 
 def _release() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - the user's own git
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    described = ""
+    if git := shutil.which("git"):
+        describe = [git, "describe", "--always", "--dirty"]
+        told = subprocess.run(describe, cwd=PROJECT, capture_output=True, text=True, check=False)
+        described = told.stdout.strip()
     return f"{described or 'unversioned'} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from infra.local.environment import CREDENTIALS, REGION
 from infra.local.home import PROJECT
 
 type Client = Any  # boto3's clients have no types
-type StageName = Literal["local", "dev", "prod"]
 
 CONFIG: Final = PROJECT / "samconfig.toml"
 LOCAL: Final = "local"

@@ -1,5 +1,6 @@
 """Values that are fit for a laptop, where strangers may come by."""
 
+import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ class Safety:
             "SERVER_SECRET": settings.server_secret == INSECURE_SECRET,
             "ENCRYPTION_KEYS": INSECURE_KEY in settings.encryption_keys,
             "DATABASE_URL": "pguser:pgpassword@" in settings.database_url,
+            # An emulator's: whoever knows it can sign requests to the bucket.
+            "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY") == "test",
         }
         named = [name for name, is_known in known.items() if is_known]
         try:

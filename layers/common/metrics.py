@@ -45,12 +45,13 @@ class Metric:
 
     def key(self, given: Mapping[str, str]) -> Key:
         """The labels' values in their declared order. Raises ValueError for other labels than declared."""
-        if len(given) == len(self.labels):
-            try:
-                return tuple(map(given.__getitem__, self.labels))
-            except KeyError:
-                pass
-        raise ValueError(f"{self.name} has the labels {self.labels}, and not {tuple(given)}")
+        try:
+            found = tuple(map(given.__getitem__, self.labels))
+        except KeyError:
+            found = None
+        if found is None or len(given) != len(found):
+            raise ValueError(f"{self.name} has the labels {self.labels}, and not {tuple(given)}")
+        return found
 
 
 METRICS: Final[dict[str, Metric]] = {}

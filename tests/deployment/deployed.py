@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -130,5 +129,4 @@ def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/_ministack/ready").status_code == 200
     except httpx.HTTPError:
-        time.sleep(0.1)
         return False

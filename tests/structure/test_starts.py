@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from infra.bench.artifact import absent
 from infra.local.discovery import functions
+from tests.support.absent import absent
 
 # Used by some, needed by none before its first request or job.
 NEVER_AT_START = {

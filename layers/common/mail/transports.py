@@ -54,7 +54,7 @@ def _send_by_ses(message: EmailMessage, sender: Address, to: Address) -> None:
 
 
 def _send_by_smtp(message: EmailMessage, sender: Address, to: Address) -> None:
-    host = urlsplit(get_settings().smtp_url).hostname or ""
+    host = urlsplit(secret_settings().smtp_url).hostname or ""
     with tracing.call("smtp send", **{"server.address": host}), smtp_connection(SEND_SECONDS) as connection:
         try:
             connection.send_message(message, from_addr=sender.addr_spec, to_addrs=[to.addr_spec])
