@@ -15,8 +15,8 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment localstack fuzz check check-template \
-	format openapi bench clean
+.PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment test-previous \
+	localstack fuzz check check-template format openapi bench clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -51,6 +51,9 @@ test-psycopg: install ## Run the tests of layer and functions with psycopg as th
 
 test-deployment: install ## Build the artifacts, run them, and deploy them to an emulator.
 	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile tests/deployment $(ARGS)
+
+test-previous: install ## Run the functions of the release before on the schema of today.
+	$(RUN)/pytest -n 0 tests/previous $(ARGS)
 
 test-docker: install ## Run the Docker network's containers as processes behind a real Caddy (no Docker).
 	infra/ci/caddy.sh

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +9,22 @@ import httpx
 import pytest
 
 from common.functions import FUNCTIONS
-from infra.build.runtime_api import InvocationFailed, RuntimeApi
+from infra.build.runtime_api import InvocationFailed
 from infra.build.sandbox import started
 from infra.local import function_url
 from infra.local.discovery import functions
 from infra.local.home import PROJECT
+from tests.support.instances import BASE, InstancesTransport, Start, instances
 from tests.support.world import PASSWORD, World
-
-type Start = Callable[..., RuntimeApi]
 
 WITH_JOBS = [function.name for function in functions() if function.handles_jobs]
 
 
 @pytest.fixture(scope="module")
 def start(
-    artifacts: dict[str, Path],
-    layer: Path,
-    runtime: Path,
-    database_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    artifacts: dict[str, Path], runtime: Path, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Start]:
     """`start("auth")` gives a running instance of a function, kept for all tests of this module."""
-    running: dict[str, RuntimeApi] = {}
     given = {
         "STAGE": "test",
         "DATABASE_URL": database_url,
@@ -40,46 +33,15 @@ def start(
         "QUEUES": "false",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
     }
-    with ExitStack() as stack:
-        log = stack.enter_context((tmp_path_factory.mktemp("log") / "log").open("wb"))
-
-        def begin(name: str, handler: str = "", **more: str) -> RuntimeApi:
-            entry = handler or f"functions.{name}.app.handler"
-            key = f"{entry} {more}"
-            if key not in running:
-                folders = [artifacts[name], layer, runtime]
-                running[key] = stack.enter_context(started(name, entry, folders, given | more, log))
-            return running[key]
-
-        yield begin
-
-
-class RuntimeTransport(httpx.BaseTransport):
-    """A client of all artifacts, by path prefix, as function URLs would call them."""
-
-    def __init__(self, start: Start) -> None:
-        self._start = start
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        name = request.url.path.split("/")[2]
-        event = function_url.to_event(
-            request.method,
-            request.url.raw_path.partition(b"?")[0].decode(),
-            request.url.query.decode(),
-            request.headers.raw,
-            request.read(),
-            "203.0.113.7",
-        )
-        answer = function_url.from_result(self._start(name).invoke(event))
-        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
+    log_file = tmp_path_factory.mktemp("log") / "log"
+    with log_file.open("wb") as log, instances(artifacts, runtime, given, log) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def client(start: Start) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        transport=RuntimeTransport(start), base_url="https://x.lambda-url.us-east-1.on.aws"
-    ) as client:
-        yield client
+    with httpx.Client(transport=InstancesTransport(start), base_url=BASE) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
