@@ -158,7 +158,13 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or eyes.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least shown.")
 
-    @field_validator("cors_origins", "trusted_proxies", "encryption_keys", mode="before")
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _separate_networks(cls, value: object) -> object:
+        # A gateway that is given the same list may want spaces: Caddy does.
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @field_validator("cors_origins", "encryption_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -217,15 +217,21 @@ def test_a_frontend_reaches_the_gateway_and_nothing_behind_it() -> None:
 def test_functions_believe_the_gateway_alone() -> None:
     address = SERVICES["backend"]["networks"]["inner"]["ipv4_address"]
     (config,) = COMPOSE["networks"]["inner"]["ipam"]["config"]
-    believed = [part for part in SERVICES["auth"]["environment"]["TRUSTED_PROXIES"].split(",") if part]
-    assert believed == [f"{address}/32"]
+    assert _believed(SERVICES) == (f"{address}/32",)
     assert ip_address(address) in ip_network(config["subnet"])
     # No other container can be given it, and the host's own address is not in it.
     assert ip_address(address) not in ip_network(config["ip_range"])
     assert address != config["gateway"]
-    more = compose.read({"GATEWAY_TRUSTED_PROXIES": "192.0.2.0/24"})["services"]
-    assert more["auth"]["environment"]["TRUSTED_PROXIES"] == f"{address}/32,192.0.2.0/24"
-    assert more["backend"]["environment"]["GATEWAY_TRUSTED_PROXIES"] == "192.0.2.0/24"
+    given = "192.0.2.0/24 2001:db8::7"
+    more = compose.read({"GATEWAY_TRUSTED_PROXIES": given})["services"]
+    assert _believed(more) == (f"{address}/32", "192.0.2.0/24", "2001:db8::7")
+    assert more["backend"]["environment"]["GATEWAY_TRUSTED_PROXIES"] == given
+
+
+def _believed(services: dict[str, Any]) -> tuple[str, ...]:
+    """Whom `auth` believes, as its settings read it."""
+    given = services["auth"]["environment"]["TRUSTED_PROXIES"]
+    return Settings.model_validate({"trusted_proxies": given}).trusted_proxies
 
 
 def test_whom_a_container_waits_for_is_there_and_can_say_that_it_is_ready() -> None:

@@ -156,12 +156,17 @@ def test_a_stranger_s_forwarding_headers_are_not_passed_on(alone: Network, stand
     assert not {"203.0.113.9", "evil.example", "https"} & set(values)
 
 
-def test_a_load_balancer_that_is_trusted_is_believed(stand_in: StandIn, tmp_path: Path) -> None:
+def test_load_balancers_that_are_trusted_are_believed(stand_in: StandIn, tmp_path: Path) -> None:
+    trusted = "127.0.0.41 2001:db8::/32 127.0.1.0/24"
     with (
         uvicorn_server(stand_in) as url,
-        gateway(tmp_path, port_of(url), {"GATEWAY_TRUSTED_PROXIES": "127.0.0.41/32"}) as made,
+        gateway(tmp_path, port_of(url), {"GATEWAY_TRUSTED_PROXIES": trusted}) as made,
     ):
-        for address, expected in (("127.0.0.41", "203.0.113.9, 127.0.0.41"), ("127.0.0.42", "127.0.0.42")):
+        for address, expected in (
+            ("127.0.0.41", "203.0.113.9, 127.0.0.41"),
+            ("127.0.1.7", "203.0.113.9, 127.0.1.7"),
+            ("127.0.0.42", "127.0.0.42"),
+        ):
             transport = httpx.HTTPTransport(local_address=address)
             with httpx.Client(transport=transport) as client:
                 client.get(f"{made.url}/v1/auth/echo", headers={"X-Forwarded-For": "203.0.113.9"})
