@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -21,7 +22,7 @@ from infra.build.artifacts import Wanted
 from infra.build.artifacts import build as build_artifact
 from infra.build.targets import ARCHITECTURES, BuildFailed
 from infra.commands.build import bundles_layer
-from infra.deploy import addresses, sam, secrets, versions
+from infra.deploy import addresses, origin, sam, secrets, versions
 from infra.deploy.here import invoke_here
 from infra.deploy.stages import Client, DeploymentFailed, Stage, assignments
 from infra.local import function_url
@@ -107,16 +108,11 @@ def invoke(
 ) -> None:
     """Send one event to a function and print what it answers; exit code 1 where it fails."""
     with _sentences():
-        payload = json.dumps(_event(function, event or []))
+        sent = _event(function, event or [])
         if stage is None:
-            told, failed = invoke_here(function, payload, jobs=jobs)
+            told, failed = invoke_here(function, json.dumps(sent), jobs=jobs)
         else:
-            wanted = Stage(stage)
-            name = wanted.function_name(function, jobs=jobs)
-            answer = wanted.client("lambda").invoke(
-                FunctionName=name, Qualifier=versions.ALIAS, Payload=payload.encode()
-            )
-            told, failed = json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer
+            told, failed = _invoke_there(Stage(stage), function, sent, jobs=jobs)
         _print(told)
         if failed or (isinstance(told, dict) and told.get("statusCode", 200) >= 500):
             raise typer.Exit(1)
@@ -216,6 +212,16 @@ def _event(function: str, given: list[str]) -> object:
             f"{given[0]} is no file of JSON, no JSON, and no METHOD PATH: {error}"
         ) from None
     return event
+
+
+def _invoke_there(stage: Stage, function: str, event: object, *, jobs: bool) -> tuple[Any, bool]:
+    payload = origin.as_through_the_proxy(stage, event, partial(typer.echo, err=True))
+    answer = stage.client("lambda").invoke(
+        FunctionName=stage.function_name(function, jobs=jobs),
+        Qualifier=versions.ALIAS,
+        Payload=json.dumps(payload).encode(),
+    )
+    return json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer
 
 
 def _print(told: Any) -> None:  # noqa: ANN401 - JSON

@@ -17,7 +17,7 @@ from common.settings import secret_settings
 HEADER: Final = b"x-origin-secret"
 VIEWER: Final = b"x-viewer-address"
 _OF_THE_PROXY: Final = frozenset({HEADER, VIEWER, b"x-forwarded-for"})
-_PROBE: Final = re.compile(r"/v1/[^/]+/(livez|readyz)")
+PROBE: Final = re.compile(r"/v1/[^/]+/(livez|readyz)")
 
 
 class OriginRequired(Forbidden):
@@ -34,7 +34,7 @@ def admit(scope: Scope) -> tuple[Scope, AppError | None]:
 
     Probes are open, as nothing in front of a deployment asks them.
     """
-    if _PROBE.fullmatch(scope["path"]):
+    if PROBE.fullmatch(scope["path"]):
         return scope, None
     given = next((value for name, value in scope["headers"] if name == HEADER), b"")
     try:
