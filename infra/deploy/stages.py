@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.environment import CREDENTIALS, REGION
+from infra.local.environment import CREDENTIALS, REGION, endpoint
 from infra.local.home import PROJECT
 
 type Client = Any  # boto3's clients have no types
@@ -57,8 +57,7 @@ class Stage:
     @property
     def endpoint(self) -> str | None:
         """The emulator, or None for AWS."""
-        given = os.environ.get("AWS_ENDPOINT_URL")
-        return given or DEFAULT_EMULATOR if self.name == LOCAL else given
+        return endpoint() or (DEFAULT_EMULATOR if self.name == LOCAL else None)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from common.settings import Settings
 from infra.doctor.exchange import NoAnswer, exchange
 from infra.doctor.findings import Finding, failed
 from infra.doctor.network import Way
-from infra.doctor.targets import Malformed, Target, is_given, parse
+from infra.doctor.targets import Target, is_given, parse
 
 CALL_SECONDS: Final = 3.0
 _SKEWED: Final = frozenset(
@@ -40,9 +40,6 @@ _BY_NAME: Final = {
 def target(settings: Settings, service: str) -> Target:
     """Where the service answers: AWS_ENDPOINT_URL, or AWS itself. Raises Malformed, and botocore's errors."""
     endpoint = settings.aws_endpoint
-    if settings.aws_endpoint_url == "":
-        # botocore reads the variable as well.
-        raise Malformed("AWS_ENDPOINT_URL is set to nothing, which boto3 takes for an address: unset it.")
     if endpoint:
         return parse("AWS_ENDPOINT_URL", endpoint, given=is_given(settings, "AWS_ENDPOINT_URL"))
     from common.aws import aws_client

@@ -106,5 +106,5 @@ def parse(setting: str, url: str, *, given: bool = True) -> Target:
 
 
 def is_given(settings: Settings, setting: str) -> bool:
-    """Whether somebody has set it."""
-    return setting.lower() in settings.model_fields_set
+    """Whether somebody has set it, to something."""
+    return setting.lower() in settings.model_fields_set and getattr(settings, setting.lower()) is not None

@@ -12,6 +12,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 OLLAMA = "http://127.0.0.1:11434"
 
 
+def endpoint(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The emulator that AWS_ENDPOINT_URL names; None for AWS itself, also where it is empty."""
+    return environment.get("AWS_ENDPOINT_URL") or None
+
+
 def for_functions(
     home: Home,
     secrets: Secrets,
@@ -31,10 +36,7 @@ def for_functions(
     environment = defaults | given | {"LAMBKIN_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
     if emulator_url is None:
         environment.setdefault("AWS_DEFAULT_REGION", environment.get("AWS_REGION", REGION))
-        if (
-            "AWS_ENDPOINT_URL" in environment
-            and not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & environment.keys()
-        ):
+        if endpoint(environment) and not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & environment.keys():
             environment |= CREDENTIALS
         return environment
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):

@@ -67,7 +67,7 @@ def make_plan(home: Home, options: Options, mail_port: int) -> Plan:
         cluster = postgres.locate(home, _postgres_port(options.postgres_port))
         database_url = cluster.url(secrets)
     emulator = None
-    if not os.environ.get("AWS_ENDPOINT_URL"):
+    if environment.endpoint() is None:
         port = choose("AWS emulator", options.emulator_port, "--emulator-port")
         emulator = emulators.locate(home, port, mail_port)
     settings = environment.for_functions(

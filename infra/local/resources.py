@@ -13,6 +13,8 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
+from infra.local.environment import endpoint
+
 FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 VISIBILITY = 60  # seconds that a message is hidden while its handler works
 ATTEMPTS = 5  # deliveries before a message becomes a dead letter
@@ -22,7 +24,7 @@ def client(service: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
     """A boto3 client for the endpoint and the account that the functions' environment names."""
     return boto3.client(
         service,
-        endpoint_url=environment.get("AWS_ENDPOINT_URL"),
+        endpoint_url=endpoint(environment),
         region_name=environment["AWS_DEFAULT_REGION"],
         aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
         aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),

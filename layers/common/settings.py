@@ -125,7 +125,8 @@ class Settings(BaseSettings):
     password_hash_concurrency: int = Field(2, ge=1, description="Hashes at a time per process.")
 
     aws_endpoint_url: str | None = Field(
-        None, description="An emulator in place of AWS; unset on STAGE=local: http://localstack:4566."
+        None,
+        description="An emulator in place of AWS; unset or empty: AWS, on STAGE=local http://localstack:4566.",
     )
     bucket: str = Field("lambkin", description="The bucket for files.")
     s3_public_url: str | None = Field(
@@ -190,6 +191,12 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("aws_endpoint_url")
+    @classmethod
+    def _take_nothing_for_unset(cls, value: str | None) -> str | None:
+        # boto3 takes an empty address that it is handed for one, and refuses it.
+        return value or None
 
     @field_validator("sentry_dsn")
     @classmethod

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from common.aws import aws_client
 from common.settings import Settings, SettingsError, load_settings, require_settings
 from tests.support.fixtures import SettingsChange
 
@@ -68,6 +69,19 @@ def test_the_start_of_a_function_stops_with_the_sentence_and_an_exit_code(
     assert done.returncode == 1
     assert done.stderr.strip().startswith("Lambkin cannot start. STAGE:")
     assert "Traceback" not in done.stderr
+
+
+def test_an_empty_address_of_an_emulator_is_none(settings: SettingsChange) -> None:
+    region = {"AWS_DEFAULT_REGION": "eu-central-1"}
+    assert settings(STAGE="dev", AWS_ENDPOINT_URL="", **region).aws_endpoint is None
+    made = aws_client("sqs", timeout_seconds=1.5)
+    assert made.meta.endpoint_url == "https://sqs.eu-central-1.amazonaws.com"
+    assert settings(STAGE="local").aws_endpoint == "http://localstack:4566"
+
+
+def test_trusted_proxies_are_separated_by_commas_or_spaces(settings: SettingsChange) -> None:
+    given = settings(TRUSTED_PROXIES="10.0.0.1/32,192.0.2.0/24 2001:db8::/32, 10.1.0.0/16,")
+    assert given.trusted_proxies == ("10.0.0.1/32", "192.0.2.0/24", "2001:db8::/32", "10.1.0.0/16")
 
 
 def test_a_function_names_what_it_needs(settings: SettingsChange) -> None:

@@ -1,7 +1,11 @@
 from pathlib import Path
 
+import pytest
+
+from infra.deploy.stages import Stage
 from infra.local.environment import for_functions
 from infra.local.home import Home, Secrets
+from infra.local.resources import client
 
 HOME = Home(Path("/nowhere"))
 SECRETS = Secrets("super", "owner", "local:key", "secret")
@@ -28,6 +32,19 @@ def test_what_the_user_has_set_wins() -> None:
 
 def test_an_empty_variable_counts_as_unset() -> None:
     assert environment(DATABASE_URL="")["DATABASE_URL"] == "postgresql+pg8000://x"
+
+
+def test_an_empty_endpoint_is_aws_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    # The user's own account is for AWS.
+    made = environment(None, AWS_ENDPOINT_URL="", AWS_DEFAULT_REGION="eu-central-1")
+    assert "AWS_ACCESS_KEY_ID" not in made
+    there = "https://sqs.eu-central-1.amazonaws.com"
+    assert client("sqs", made).meta.endpoint_url == there
+    assert Stage("prod").endpoint is None
+    assert Stage("prod").client("lambda").meta.endpoint_url.endswith(".amazonaws.com")
+    assert Stage("local").endpoint == "http://127.0.0.1:4566"
 
 
 def test_the_links_in_mails_lead_to_the_gateway() -> None:
