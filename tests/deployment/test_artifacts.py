@@ -86,6 +86,16 @@ def test_nothing_is_held_that_no_start_needs(artifacts: dict[str, Path], name: s
 
 
 @pytest.mark.parametrize("name", names())
+def test_libraries_hold_what_is_loaded_and_nothing_for_debuggers(
+    artifacts: dict[str, Path], name: str
+) -> None:
+    libraries = [path for path in archives.files(artifacts[name]) if ".so" in path.suffixes]
+    assert name != LAYER or libraries
+    # e_shoff of ELF: there is no table of sections, and what they held is after the last segment.
+    assert [path for path in libraries if path.read_bytes()[40:48] != bytes(8)] == []
+
+
+@pytest.mark.parametrize("name", names())
 def test_an_archive_names_what_the_folder_holds_in_1980_and_readable_by_all(
     artifacts: dict[str, Path], name: str
 ) -> None:
