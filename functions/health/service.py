@@ -9,6 +9,7 @@ from typing import Any, Final
 from common.errors import Unavailable
 from common.functions import FUNCTIONS
 from common.health import Probe, ProbeFailed, Prober
+from common.ollama.probe import ollama_probe
 from common.settings import get_settings
 from functions.health.schemas import Readiness
 
@@ -55,12 +56,6 @@ def _mail() -> None:
     mail_probe().check()
 
 
-def _ollama() -> None:
-    status, _ = _get(f"{get_settings().ollama_url}/api/version")
-    if status != HTTPStatus.OK:
-        raise ProbeFailed(f"It answers with status {status}.")
-
-
 def _function(name: str) -> Probe:
     def check() -> None:
         settings = get_settings()
@@ -81,9 +76,7 @@ SHARED: Final = (
     Probe(
         "mail", _mail, "Is the mail service up? Mails wait until it is. See MAIL_TRANSPORT.", essential=False
     ),
-    Probe(
-        "ollama", _ollama, "Install and start Ollama, or set OLLAMA_URL. Only AI needs it.", essential=False
-    ),
+    ollama_probe(),
 )
 
 

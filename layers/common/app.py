@@ -16,6 +16,7 @@ from common import error_reports, metrics, tracing
 from common.client_address import is_public
 from common.context import current_context
 from common.edge import Edge
+from common.error_formats import ErrorFormat
 from common.errors import BadRequest, NotFound, Problem, Unavailable, problems
 from common.health import HealthReport, Probe, Prober
 from common.logs import configure_logs
@@ -25,7 +26,7 @@ from common.settings import IN_LAMBDA, get_settings, require_settings
 
 EXPOSED_HEADERS = (
     "ETag, Link, Location, Next-Cursor, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, "
-    "Idempotency-Replayed"
+    "Idempotency-Replayed, X-Lambkin-Stream"
 )
 
 
@@ -61,7 +62,9 @@ class _Cors(CORSMiddleware):
 class App(FastAPI):
     """The application of one function, with the edge around all of it."""
 
-    def __init__(self, function: str, summary: str, max_body_bytes: int) -> None:
+    def __init__(
+        self, function: str, summary: str, max_body_bytes: int, error_format: ErrorFormat | None = None
+    ) -> None:
         """All paths are under `/v1/<function>`."""
         super().__init__(
             title=f"Lambkin {function}",
@@ -75,6 +78,7 @@ class App(FastAPI):
         )
         self.function = function
         self.max_body_bytes = max_body_bytes
+        self.error_format = error_format
 
     def build_middleware_stack(self) -> ASGIApp:
         """The edge outermost, then CORS, so that an error's answer carries both their headers."""
@@ -94,7 +98,7 @@ class App(FastAPI):
             expose_headers=EXPOSED_HEADERS.split(", "),
             max_age=600,
         )
-        return Edge(inner, self.function)
+        return Edge(inner, self.function, self.error_format)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of this function, made when it is first asked for."""
@@ -112,6 +116,8 @@ class App(FastAPI):
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             describe(document, self.routes)
+            if self.error_format is not None:
+                self.error_format.describe(document)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -158,7 +164,7 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
     return router
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what a function is made of, each by its name
     function: str,
     *,
     summary: str,
@@ -166,18 +172,20 @@ def create_app(
     settings: Sequence[str] = (),
     probes: Sequence[Probe] = (),
     max_body_bytes: int | None = None,
+    error_format: ErrorFormat | None = None,
 ) -> App:
     """The FastAPI application of `function`.
 
     `router` has its operations, with full paths under `/v1/<function>`; `settings` names the variables that
     must be set; `probes` are what `/readyz` asks. Bodies over `max_body_bytes` (default: MAX_BODY_BYTES) get
-    413. Raises SettingsError where a setting is missing.
+    413. `error_format` is for paths whose clients know an API that is not ours. Raises SettingsError where a
+    setting is missing.
     """
     configure_logs()
     require_settings(settings)
     tracing.start()
     error_reports.start()
-    app = App(function, summary, max_body_bytes or get_settings().max_body_bytes)
+    app = App(function, summary, max_body_bytes or get_settings().max_body_bytes, error_format)
     # Taking the routes over, instead of include_router, builds each of them once: half the start.
     for source in (router, _probe_router(function, probes)):
         if source is not None:

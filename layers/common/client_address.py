@@ -1,9 +1,37 @@
 """The address of the client: the one place that derives it."""
 
+import json
+import os
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
 
-from common.settings import Network
+from starlette.types import Scope
+
+from common.settings import IN_LAMBDA, Network
+
+BEHIND_ADAPTER: Final = IN_LAMBDA and "AWS_LWA_INVOKE_MODE" in os.environ
+"""Whether this is a server in a Lambda that its Web Adapter asks: see functions/ai/run.sh."""
+
+_EVENTS_CONTEXT: Final = b"x-amzn-request-context"
+
+
+def as_invoked(scope: Scope) -> Scope:
+    """The request as the function URL got it, where it comes from Lambda's Web Adapter; else as it came.
+
+    The adapter asks from loopback, and puts the event's `requestContext` into a header, in place of any that
+    a client sent. Only where we are BEHIND_ADAPTER is it believed: elsewhere whoever asks could write it.
+    """
+    client = scope.get("client")
+    peer = _parse(client[0] or "") if client else None
+    given = [value for name, value in scope["headers"] if name == _EVENTS_CONTEXT]
+    if peer is None or not peer.is_loopback or len(given) != 1:
+        return scope
+    try:
+        address = json.loads(given[0])["http"]["sourceIp"]
+    except (ValueError, KeyError, TypeError):
+        return scope
+    return {**scope, "client": (address, 0)} if isinstance(address, str) and is_address(address) else scope
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

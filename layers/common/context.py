@@ -3,9 +3,13 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from common.ids import new_id
+
+if TYPE_CHECKING:
+    from common.error_formats import ErrorFormat
 
 
 @dataclass(slots=True)
@@ -22,7 +26,7 @@ class RequestContext:
     """One request or one job.
 
     `trace_id` is empty where nothing is traced, `started` is a `perf_counter`, `statement_seconds` the
-    database's share.
+    database's share; `error_format` is what errors are told in, None for problems.
     """
 
     function: str
@@ -44,6 +48,7 @@ class RequestContext:
     statements: int = 0
     statement_seconds: float = 0.0
     response_headers: dict[str, str] = field(default_factory=dict)
+    error_format: "ErrorFormat | None" = None
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("lambkin_request", default=None)

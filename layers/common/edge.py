@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import error_reports, metrics, tracing
-from common.client_address import client_address, is_trusted
+from common.client_address import BEHIND_ADAPTER, as_invoked, client_address, is_trusted
 from common.context import RequestContext, enter_context
+from common.error_formats import ErrorFormat
 from common.errors import AppError
 from common.logs import get_logger
 from common.problems import InternalError, problem_response
@@ -44,9 +45,10 @@ def _decode(raw: bytes) -> str:
 class Edge:
     """Wraps the whole application of one function."""
 
-    def __init__(self, app: ASGIApp, function: str) -> None:
+    def __init__(self, app: ASGIApp, function: str, error_format: ErrorFormat | None = None) -> None:
         self.app = app
         self.function = function
+        self.error_format = error_format
         settings = get_settings()
         self.proxies = settings.proxy_networks
         secure = settings.public_url.startswith("https://")
@@ -59,6 +61,8 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if BEHIND_ADAPTER:
+            scope = as_invoked(scope)
         refusal: AppError | None = None
         if self.guarded:
             from common.origin import admit
@@ -110,6 +114,8 @@ class Edge:
             cold_start=self.cold,
         )
         self.cold = False
+        if self.error_format is not None and self.error_format.is_of(context.path):
+            context.error_format = self.error_format
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         if _REQUEST_ID.fullmatch(given):
             context.request_id = given

@@ -25,6 +25,8 @@ TEXT_TYPES: Final = [
 ]
 
 
+STREAM: Final = "x-lambkin-stream"
+
 _thread = threading.local()
 
 
@@ -55,6 +57,10 @@ class FunctionUrlHandler:
                 return self._refuse(event)
         self._plain_host(event)
         result: dict[str, Any] = self._mangum(event, context)
+        headers = result.get("headers", {})
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            # Mangum hands over a whole body: who waits for events should know that none comes before the end.
+            headers[STREAM] = "buffered"
         return result
 
     @staticmethod

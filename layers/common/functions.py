@@ -2,7 +2,7 @@
 
 from typing import Final
 
-FUNCTIONS: Final = ("auth", "users", "health", "worker")
+FUNCTIONS: Final = ("auth", "users", "health", "worker", "ai")
 
 PERSONAL: Final = ("auth", "users")
 """Those that keep what belongs to a person: their `jobs.py` can `export_person` and `erase_person`."""

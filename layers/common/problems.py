@@ -1,4 +1,7 @@
-"""Every failure becomes an RFC 9457 `application/problem+json` answer, here and nowhere else."""
+"""Every failure becomes an RFC 9457 `application/problem+json` answer, here and nowhere else.
+
+Only where a path's clients know another API it is told in the format of that one: `common.error_formats`.
+"""
 
 import json
 import sys
@@ -14,6 +17,7 @@ from starlette.routing import Match, Route
 
 from common import error_reports
 from common.context import current_context
+from common.error_formats import OTHER, PROBLEM
 from common.errors import (
     AppError,
     BadRequest,
@@ -26,7 +30,7 @@ from common.errors import (
 )
 from common.logs import get_logger, trace
 
-MEDIA_TYPE: Final = "application/problem+json"
+MEDIA_TYPE: Final = PROBLEM
 log = get_logger(__name__)
 
 
@@ -83,9 +87,13 @@ def problem(error: AppError) -> dict[str, Any]:
 
 def problem_response(error: AppError) -> Response:
     """The answer for `error`."""
+    body, media_type = problem(error), MEDIA_TYPE
+    other = current_context().error_format
+    if other is not None:
+        body, media_type = other.body(body), OTHER
     # ASCII only, so that no lone surrogate that a client sent can break the encoding of our answer.
-    content = json.dumps(problem(error), separators=(",", ":")).encode("ascii")
-    return Response(content, status_code=error.status, headers=error.headers, media_type=MEDIA_TYPE)
+    content = json.dumps(body, separators=(",", ":")).encode("ascii")
+    return Response(content, status_code=error.status, headers=error.headers, media_type=media_type)
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -4,6 +4,7 @@ The defaults fit the Docker network. What would be unsafe in production is refus
 may be a reference, `secret:NAME#KEY`: see `common.secrets`.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -17,10 +18,21 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 INSECURE_SECRET = "lambkin-insecure-development-secret"  # noqa: S105 - refused when STAGE=prod
 INSECURE_KEY = "development:bGFtYmtpbi1pbnNlY3VyZS1kZXZlbG9wbWVudC1rZXk="
 REFERENCE = "secret:"
-MAY_REFER = ("database_url", "server_secret", "encryption_keys", "smtp_url", "origin_secret")
+MAY_REFER = (
+    "database_url",
+    "server_secret",
+    "encryption_keys",
+    "smtp_url",
+    "origin_secret",
+    "ollama_headers",
+)
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 _DSN: Final = re.compile(r"https?://[^/@\s]+@[^/@\s]+(/[^/\s]+)*/\d+/?")
+
+# A header's name, and what its value may be (RFC 9110, sections 5.1 and 5.5).
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_FIELD: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 type Network = IPv4Network | IPv6Network
 type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -141,6 +153,20 @@ class Settings(BaseSettings):
         "smtp://mailpit:1025", description="smtp:// or smtps://, with user and password where needed."
     )
     ollama_url: str = Field("http://ollama:11434", description="Where Ollama answers.")
+    ollama_headers: str | None = Field(
+        None, description="JSON, header to value: what a proxy in front of Ollama wants with each request."
+    )
+    ollama_ca_file: str | None = Field(
+        None, description="The authority to verify Ollama against; unset: publicly trusted ones."
+    )
+    ollama_connect_seconds: float = Field(5.0, gt=0, description="How long a connect to Ollama may take.")
+    ollama_first_token_seconds: float = Field(
+        120.0, gt=0, description="How long a model may take to its first token; it may have to be loaded."
+    )
+    ollama_idle_seconds: float = Field(
+        30.0, gt=0, description="How long a model may be silent between two tokens."
+    )
+    ollama_total_seconds: float = Field(600.0, gt=0, description="The longest that an answer may take.")
     function_urls: dict[str, str] = Field(
         default_factory=dict, description="JSON, function to base URL, where they differ from INTERNAL_URL."
     )
@@ -205,6 +231,13 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://key@host/project")
         return value or None
 
+    @field_validator("ollama_headers")
+    @classmethod
+    def _check_headers(cls, value: str | None) -> str | None:
+        if value and not value.startswith(REFERENCE):
+            _headers(value)
+        return value or None
+
     @field_validator("database_url")
     @classmethod
     def _name_driver(cls, value: str) -> str:
@@ -265,9 +298,28 @@ class Settings(BaseSettings):
         return "http://localstack:4566"
 
     @property
+    def ollama_header_values(self) -> dict[str, str]:
+        """`ollama_headers`, parsed; ask `secret_settings`, as it may be a reference."""
+        return _headers(self.ollama_headers) if self.ollama_headers else {}
+
+    @property
     def proxy_networks(self) -> tuple[Network, ...]:
         """`trusted_proxies`, parsed."""
         return tuple(ip_network(network) for network in self.trusted_proxies)
+
+
+def _headers(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(_is_header(*pair) for pair in found.items()):
+        raise ValueError('must look like {"Authorization": "Bearer …"}')
+    return found
+
+
+def _is_header(name: str, value: object) -> bool:
+    return bool(_TOKEN.fullmatch(name)) and isinstance(value, str) and bool(_FIELD.fullmatch(value))
 
 
 def sentence(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ import pytest
 from common import rate_limits
 from common.database import dispose_engines
 from common.settings import Settings, get_settings
+from tests.support.ollama import FakeOllama, fake_ollama
 from tests.support.transports import AsgiTransport, FunctionUrlTransport, uvicorn_server
 from tests.support.world import World
 
@@ -89,6 +90,21 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator["SettingsChange"]:
     yield SettingsChange(monkeypatch)
     monkeypatch.undo()
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def ollama_server() -> Iterator[FakeOllama]:
+    """What speaks Ollama's protocol, once a process."""
+    with fake_ollama() as server:
+        yield server
+
+
+@pytest.fixture
+def ollama(ollama_server: FakeOllama, settings: "SettingsChange") -> FakeOllama:
+    """The same, where functions look for it; nothing that it should wait for is there yet."""
+    ollama_server.loaded.clear()
+    settings(OLLAMA_URL=ollama_server.url)
+    return ollama_server
 
 
 class SettingsChange:

@@ -1,0 +1,38 @@
+from typing import Annotated, Final
+
+from fastapi import Path
+
+from common.access import requires
+from common.errors import problems
+from common.ollama import ModelFailed, ModelNotFound, ModelServerBusy, ModelServerDown, ModelTooSlow
+from common.routing import Router
+from functions.ai import models
+from functions.ai.schemas import Model, ModelList, ModelName
+
+router = Router(prefix="/v1/ai/models", tags=["ai"])
+
+_OLLAMAS: Final = (ModelFailed, ModelServerBusy, ModelServerDown, ModelTooSlow)
+
+
+@router.get(
+    "",
+    operation_id="list_models",
+    summary="List the models",
+    dependencies=[requires("ai:use")],
+    responses=problems(*_OLLAMAS),
+)
+async def list_models() -> ModelList:
+    """What `model` may be in a conversation, as OpenAI's `GET /models`."""
+    return await models.list_models()
+
+
+@router.get(
+    "/{model_id:path}",
+    operation_id="read_model",
+    summary="Read a model",
+    dependencies=[requires("ai:use")],
+    responses=problems(ModelNotFound, *_OLLAMAS),
+)
+async def read_model(model_id: Annotated[ModelName, Path()]) -> Model:
+    """One of them, as OpenAI's `GET /models/{model}`; a name may have slashes in it."""
+    return await models.read_model(model_id)

@@ -1,0 +1,90 @@
+"""One request to Ollama over a connection of its own, which is closed whenever its user lets go of it.
+
+No connection is kept: a new one costs little beside a token, none is found dead after a Lambda was frozen,
+and nothing belongs to an event loop. To close a connection is Ollama's own way to be told that nobody waits.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from common.ollama.faults import down, failed, too_slow
+from common.settings import Settings, secret_settings
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@lru_cache(maxsize=4)
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Built once: building one takes longer than a connect."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+@lru_cache(maxsize=1)
+def _no_tls() -> ssl.SSLContext:
+    # httpx wants one in any case; this one knows no authority, so that nothing is believed by mistake.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def tls_for(settings: Settings) -> ssl.SSLContext:
+    """The context for OLLAMA_URL."""
+    is_tls = settings.ollama_url.startswith("https://")
+    return tls_context(settings.ollama_ca_file) if is_tls else _no_tls()
+
+
+@asynccontextmanager
+async def exchange(
+    method: str, path: str, body: dict[str, Any] | None, seconds: float
+) -> "AsyncIterator[httpx.Response]":
+    """The answer, once its headers are there, which may take `seconds`; its content is yet to be read.
+
+    Raises ModelServerDown, ModelTooSlow.
+    """
+    import httpx
+
+    settings = secret_settings()
+    client = httpx.AsyncClient(
+        headers=settings.ollama_header_values,
+        verify=tls_for(settings),
+        timeout=httpx.Timeout(None, connect=settings.ollama_connect_seconds),
+        # OLLAMA_URL is whom we speak to: no proxy and no .netrc of the environment's.
+        trust_env=False,
+    )
+    async with client:
+        with _told_before_an_answer():
+            request = client.build_request(method, f"{settings.ollama_url.rstrip('/')}{path}", json=body)
+            async with asyncio.timeout(seconds):
+                response = await client.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+
+@contextmanager
+def _told_before_an_answer() -> Iterator[None]:
+    import httpx
+
+    try:
+        yield
+    except TimeoutError:
+        raise too_slow("no answer") from None
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise down(f"{type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Around reading an answer's content: a broken connection is a ModelFailed, silence a ModelTooSlow."""
+    import httpx
+
+    try:
+        yield
+    except TimeoutError:
+        raise too_slow("silence in an answer") from None
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        raise failed(f"{type(error).__name__}: {error}") from None
