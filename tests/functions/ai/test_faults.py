@@ -1,0 +1,109 @@
+"""Each way in which Ollama goes wrong has an answer of its own, in a bounded time."""
+
+import time
+
+import httpx
+import pytest
+
+from functions.ai.endpoints import streams
+from tests.functions.ai.sse import PATH, asking, events, words
+from tests.support.fixtures import SettingsChange
+from tests.support.ollama import FakeOllama
+from tests.support.world import World
+
+# Each with the status and the code of an answer that is whole, and whether a stream has begun by then.
+FAULTS = {
+    "silent": (503, "model_too_slow", False),
+    "stuck": (503, "model_too_slow", True),
+    "endless": (503, "model_too_slow", True),
+    "dying": (502, "model_failed", True),
+    "half-line": (502, "model_failed", True),
+    "undone": (502, "model_failed", True),
+    "error-line": (502, "model_failed", True),
+    "garbage": (502, "model_failed", True),
+    "html": (502, "model_failed", False),
+    "crashed": (502, "model_failed", False),
+    "busy": (503, "model_server_busy", False),
+    "no-chat": (503, "model_server_unavailable", False),
+    "refusing": (400, "model_refused", False),
+    "nobody": (404, "model_not_found", False),
+}
+
+
+@pytest.fixture
+def hasty(ollama: FakeOllama, settings: SettingsChange) -> None:
+    """Who is silent has half a second, who never ends has one."""
+    settings(OLLAMA_FIRST_TOKEN_SECONDS="0.5", OLLAMA_IDLE_SECONDS="0.5", OLLAMA_TOTAL_SECONDS="1")
+
+
+@pytest.fixture(scope="module")
+def headers(world: World) -> dict[str, str]:
+    return world.person().headers
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("model", FAULTS)
+def test_a_fault_has_its_status_and_its_code(model: str, asgi: httpx.Client, headers: dict[str, str]) -> None:
+    status, code, _ = FAULTS[model]
+    started = time.monotonic()
+    answer = asgi.post(PATH, json=asking("say 9", model), headers=headers)
+    assert time.monotonic() - started < 4
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert ("retry-after" in answer.headers) == (status == 503)
+    assert "runner" not in answer.text, "what broke there is for the log"
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("model", FAULTS)
+def test_a_stream_keeps_what_was_said_and_ends_with_the_fault(
+    model: str, asgi: httpx.Client, headers: dict[str, str]
+) -> None:
+    status, code, begun = FAULTS[model]
+    answer = asgi.post(PATH, json=asking("say 9", model, stream=True), headers=headers)
+    if not begun:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        return
+    assert answer.status_code == 200
+    *chunks, last = events(answer.text.splitlines())
+    assert last is not None
+    assert last["error"].keys() == {"message", "type", "param", "code"}
+    assert last["error"]["code"] == code
+    assert words(chunks).startswith("w0 w1 ")
+
+
+def test_where_nobody_listens_it_is_said_at_once(
+    asgi: httpx.Client, headers: dict[str, str], settings: SettingsChange
+) -> None:
+    settings(OLLAMA_URL="http://127.0.0.1:1")
+    for body in (asking("hello"), asking("hello", stream=True)):
+        answer = asgi.post(PATH, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_server_unavailable")
+        assert answer.headers["retry-after"] == "5"
+    assert asgi.get("/v1/ai/models", headers=headers).status_code == 503
+    ready = asgi.get("/v1/ai/readyz")
+    assert (ready.status_code, ready.json()["state"]) == (200, "degraded")
+
+
+def test_who_waits_long_hears_that_the_model_is_at_work(
+    over_http: httpx.Client, headers: dict[str, str], ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(streams, "QUIET_SECONDS", 0.05)
+    body = asking("say 2", "loading", stream=True)
+    with over_http.stream("POST", PATH, json=body, headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line).startswith(": ")
+        ollama.loaded.set()
+        *chunks, end = events(lines)
+    assert (words(chunks), end) == ("w0 w1 ", None)
+
+
+def test_what_goes_wrong_after_the_wait_is_an_event(
+    asgi: httpx.Client, headers: dict[str, str], hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "PATIENCE_SECONDS", 0.05)
+    answer = asgi.post(PATH, json=asking("say 2", "silent", stream=True), headers=headers)
+    [last] = events(answer.text.splitlines())
+    assert answer.status_code == 200
+    assert last is not None
+    assert last["error"]["code"] == "model_too_slow"
