@@ -36,9 +36,10 @@ class ChatMessage(RequestModel):
     role: Literal["system", "developer", "user", "assistant"] = Field(
         description="`developer` is `system` by its newer name.", examples=["user"]
     )
-    content: Text | Annotated[list[TextPart], Field(min_length=1, max_length=100)] = Field(
-        max_length=_LONGEST_TEXT, examples=["Why is the sky blue?"]
-    )
+    content: (
+        Annotated[Text, Field(max_length=_LONGEST_TEXT)]
+        | Annotated[list[TextPart], Field(min_length=1, max_length=100)]
+    ) = Field(examples=["Why is the sky blue?"])
     name: Line | None = Field(None, max_length=64, description="Taken, and not used.", examples=["ada"])
 
     @property

@@ -17,6 +17,8 @@ OPERATIONS: Final[dict[str, Json]] = {
     for method in METHODS
     if method in item
 }
+PROBLEM: Final = "application/problem+json"
+OPENAI_ERROR: Final = {"$ref": "#/components/schemas/OpenAIError"}
 # Their values explain themselves, and every tool makes them up.
 PLAIN_FORMATS: Final = {
     "uuid": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -33,6 +35,24 @@ def concrete(name: str) -> str:
             value = _example(parameter.get("schema", {}), parameter["name"])
             path = path.replace(f"{{{parameter['name']}}}", str(value))
     return path
+
+
+def told_codes(answer: Json) -> dict[str, Json]:
+    """The examples of a described refusal by code: of problems, or of errors as OpenAI's clients know them."""
+    content = answer.get("content", {})
+    if PROBLEM in content:
+        return dict(content[PROBLEM].get("examples", {}))
+    other = content.get("application/json", {})
+    return dict(other["examples"]) if other.get("schema") == OPENAI_ERROR else {}
+
+
+def told(response: Any) -> tuple[str, str]:
+    """The code and the detail of a refusal that came, in either form; empty where it is neither."""
+    body = response.json()
+    if response.headers["content-type"] == PROBLEM:
+        return str(body["code"]), str(body["detail"])
+    error = body.get("error", {})
+    return str(error.get("code", "")), str(error.get("message", ""))
 
 
 class NoExample(Exception):

@@ -3,6 +3,7 @@
 `access/callers.py` has the callers and the rules, `access/tables.py` what no rule can tell.
 """
 
+from collections.abc import Iterator
 from importlib import import_module
 
 import httpx
@@ -10,10 +11,13 @@ import pytest
 
 from common.functions import FUNCTIONS
 from common.permissions import ADMINISTRATOR, MEMBER
+from common.settings import get_settings
 from tests.contract.access import tables
 from tests.contract.access.callers import COLUMNS, SERVED, Caller, Callers
 from tests.contract.access.demands import ADMINISTRATIVE, BY_ID, Operation
 from tests.contract.access.requests import Call, fitting
+from tests.contract.document import told
+from tests.support.ollama import FakeOllama
 from tests.support.world import World
 
 STRANGER = "a stranger"
@@ -30,6 +34,16 @@ OF_ONES_OWN = [
 
 every_operation = pytest.mark.parametrize("operation_id", BY_ID)
 every_column = pytest.mark.parametrize("column", COLUMNS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models(ollama_server: FakeOllama) -> Iterator[None]:
+    """Ollama is there, or nobody would be served by `ai`."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("OLLAMA_URL", ollama_server.url)
+        get_settings.cache_clear()
+        yield
+    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +88,7 @@ def _check(operation: Operation, code: str, response: httpx.Response) -> None:
     if code == SERVED:
         assert response.status_code == operation.success, response.text
         return
-    assert response.headers["content-type"] == "application/problem+json", response.text
-    assert (response.status_code, response.json()["code"]) == (operation.status(code), code)
+    assert (response.status_code, told(response)[0]) == (operation.status(code), code), response.text
     assert ("www-authenticate" in response.headers) == (code in CHALLENGED)
 
 

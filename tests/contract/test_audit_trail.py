@@ -17,6 +17,7 @@ from tests.support.world import World
 DETAILS: Final = {action: set(re.findall(r"`(\w+)`", row["details"])) for action, row in ROWS.items()}
 WITHOUT: Final = {
     "refresh": "goes on with a session whose opening is an entry",
+    "create_chat_completion": "changes nothing: its answer is told, and not kept",
     "introspect_token": "changes nothing: it looks at a token",
     "resend_verification": "mails a link; its use is an entry",
 }

@@ -8,11 +8,21 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from infra.contract.documents import FOLDER, RELEASED, differences
-from tests.contract.document import DOCUMENT, OPERATIONS, PLAIN_FORMATS, errors, example, resolve
+from tests.contract.document import (
+    DOCUMENT,
+    OPENAI_ERROR,
+    OPERATIONS,
+    PLAIN_FORMATS,
+    PROBLEM,
+    errors,
+    example,
+    resolve,
+    told_codes,
+)
 
 type Json = Any
 
-PROBLEM = "application/problem+json"
+OPENAI_PATHS = ("/v1/ai/chat/", "/v1/ai/models")
 # Any length will do: it is compared with the ETag and then forgotten.
 ONLY_COMPARED = {"If-None-Match"}
 WITHOUT_A_DATABASE = ("/livez", "/live", "/oauth-authorization-server")
@@ -103,6 +113,8 @@ def test_a_success_is_described_once_with_an_example_that_fits(name: str) -> Non
 
 @every_operation
 def test_every_refusal_is_a_problem_with_an_example_a_code(name: str) -> None:
+    if name.partition(" ")[2].startswith(OPENAI_PATHS):
+        return
     for status, answer in _refusals(OPERATIONS[name]).items():
         assert list(answer["content"]) == [PROBLEM]
         content = answer["content"][PROBLEM]
@@ -113,11 +125,25 @@ def test_every_refusal_is_a_problem_with_an_example_a_code(name: str) -> None:
             assert (str(shown["value"]["status"]), shown["value"]["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in OPERATIONS if name.partition(" ")[2].startswith(OPENAI_PATHS)]
+)
+def test_a_refusal_to_openai_s_clients_is_an_error_of_theirs_with_an_example_a_code(name: str) -> None:
+    for status, answer in _refusals(OPERATIONS[name]).items():
+        assert list(answer["content"]) == ["application/json"]
+        content = answer["content"]["application/json"]
+        assert content["schema"] == OPENAI_ERROR
+        assert content["examples"], f"{status} says nothing of its codes"
+        for code, shown in content["examples"].items():
+            assert errors(shown["value"], content["schema"]) == []
+            assert shown["value"]["error"]["code"] == code
+
+
 @every_operation
 def test_what_needs_a_token_says_so_and_how_it_refuses(name: str) -> None:
     operation = OPERATIONS[name]
     refusals = _refusals(operation)
-    codes = set(refusals.get("401", {}).get("content", {}).get(PROBLEM, {}).get("examples", {}))
+    codes = set(told_codes(refusals.get("401", {})))
     if operation.get("security"):
         assert [set(each) for each in operation["security"]][:1] == [{"AccessToken"}]
         assert codes >= {"unauthenticated", "invalid_token"}

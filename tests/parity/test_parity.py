@@ -14,6 +14,8 @@ from tests.parity.operations.calls import Operation
 from tests.support.world import World
 
 PROBLEM_MEMBERS: Final = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+# Paths that OpenAI's clients ask tell it in their way.
+OPENAI_MEMBERS: Final = {"message", "type", "param", "code"}
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
@@ -61,8 +63,12 @@ def test_refusal_is_the_same_over_every_transport(
     response = call(everywhere, world)
     assert response.status_code == status, response.text
     _check_headers(response)
-    assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
+    if response.headers["content-type"] == "application/json":
+        assert body["error"].keys() == OPENAI_MEMBERS
+        assert body["error"]["code"] == code
+        return
+    assert response.headers["content-type"] == "application/problem+json"
     assert body.keys() >= PROBLEM_MEMBERS
     assert (body["status"], body["code"]) == (status, code)
     assert body["request_id"] == response.headers["x-request-id"]

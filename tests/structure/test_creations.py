@@ -20,6 +20,7 @@ NOT_REPEATABLE = {
     "POST /v1/users/undo-deletion": "creates nothing: its token works once",
     "POST /v1/auth/logout": "creates nothing: a session ends once",
     "POST /v1/users/{user_id}/sign-out": "creates nothing: a session ends once",
+    "POST /v1/ai/chat/completions": "creates nothing: its answer is told, and not kept",
     "POST /v1/auth/invitations/accept": "creates nothing: its token works once",
 }
 

@@ -45,5 +45,5 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> ChatCom
     if not body.stream:
         return await while_connected(request, chat.complete(body))
     events = EventStream(chat.stream(body))
-    await while_connected(request, events.begin())
+    await while_connected(request, events.first())
     return events

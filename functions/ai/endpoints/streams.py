@@ -76,18 +76,18 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, chunks: AsyncGenerator[Json]) -> None:
-        """`begin` must be called, and have returned, before it is sent."""
+        """`first` must have returned before it is sent."""
         self._chunks = chunks
         self._next: asyncio.Task[Json | None] | None = None
         super().__init__(self._events(), headers={"X-Accel-Buffering": "no"})
 
-    async def begin(self) -> None:
+    async def first(self) -> None:
         """Wait for the first chunk, at most PATIENCE_SECONDS. Raises what the chunks raise before it."""
         try:
-            first = self._ask()
-            await asyncio.wait((first,), timeout=PATIENCE_SECONDS)
-            if first.done():
-                first.result()
+            waiting = self._ask()
+            await asyncio.wait((waiting,), timeout=PATIENCE_SECONDS)
+            if waiting.done():
+                waiting.result()
         except BaseException:
             await self._close()
             raise

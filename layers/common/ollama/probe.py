@@ -39,8 +39,8 @@ def _check() -> None:
         connection.request(
             "GET", f"{url.path.rstrip('/')}/api/version", headers=settings.ollama_header_values
         )
-        answer = connection.getresponse()
-        status, body = answer.status, answer.read(_MOST_BYTES)
+        with connection.getresponse() as answer:
+            status, body = answer.status, answer.read(_MOST_BYTES)
     except (OSError, HTTPException) as error:
         raise ProbeFailed(f"No connection: {type(error).__name__}.") from None
     finally:

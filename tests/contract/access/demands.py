@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
 from common.permissions import ADMIN, MEMBER
-from tests.contract.document import OPERATIONS
+from tests.contract.document import OPERATIONS, told_codes
 
 type Json = Any
 type SignIn = Literal["any", "live", "recent"]
 
-PROBLEM: Final = "application/problem+json"
 _SIGN_IN: Final[dict[str | None, SignIn]] = {None: "any", "live": "live", "recent": "recent"}
 # A lost role or a disabled account counts at once where these are needed.
 ADMINISTRATIVE: Final = ADMIN - MEMBER - {"ai:admin", "tokens:introspect"}
@@ -73,7 +72,7 @@ class Operation:
     def status(self, code: str) -> int:
         """The status with which a code is described. Raises NotUnderstood where it is not."""
         for status, answer in self.described["responses"].items():
-            if code in answer.get("content", {}).get(PROBLEM, {}).get("examples", {}):
+            if code in told_codes(answer):
                 return int(status)
         raise NotUnderstood(f"{self.id} is not described to refuse with {code}")
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from common.functions import FUNCTIONS
 from tests.contract.access.demands import Operation
 from tests.support.api_keys import mint
+from tests.support.ollama import MODEL
 from tests.support.world import World
 
 NOBODYS: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -72,6 +73,8 @@ BODIES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "create_role": lambda: {"name": _role_name(), "permissions": ["profile:read"]},
     "change_role": lambda: {"permissions": ["profile:read"]},
     "set_user_roles": lambda: {"roles": ["member"]},
+    # The example says everything that can be said; this is one that the tests' Ollama has.
+    "create_chat_completion": lambda: {"model": "tiny", "stream": False, "n": 1},
 }
 """Members in place of an example's, where that serves once only, or wants more than the operation demands.
 
@@ -138,6 +141,7 @@ ROWS: Final = {
     "revoke_invitation": Row("anybody", _invited),
     "list_id": Row("anybody", _list_of_invitations),
     "name": Row("anybody", _role, missing=_role_name()),
+    "model_id": Row("anybody", lambda *_: MODEL, missing="x" * len(MODEL)),
 }
 """By path parameter, or by operation where that wants a row of another kind."""
 

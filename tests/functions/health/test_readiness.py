@@ -14,7 +14,9 @@ from common import health
 from common.database import dispose_engines
 from common.health import PROBE_SECONDS
 from common.models.revision import HEAD
+from functions.health.service import OTHERS
 from tests.support.fixtures import SettingsChange
+from tests.support.ollama import FakeOllama
 
 
 @pytest.fixture(autouse=True)
@@ -50,22 +52,23 @@ def http_server(status: int, *, hang: bool = False) -> Iterator[str]:
 
 @pytest.fixture
 def everything(
-    moto_url: str, over_http: httpx.Client, settings: SettingsChange, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SettingsChange]:
+    moto_url: str,
+    over_http: httpx.Client,
+    ollama_server: FakeOllama,
+    settings: SettingsChange,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SettingsChange:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with http_server(200) as ollama:
-        settings(
-            AWS_ENDPOINT_URL=moto_url, INTERNAL_URL=str(over_http.base_url), OLLAMA_URL=ollama, QUEUES="true",
-            MAIL_FROM="no-reply@lambkin.example",
-        )  # fmt: skip
-        boto3.client("s3", endpoint_url=moto_url).create_bucket(Bucket="lambkin")
-        boto3.client("sqs", endpoint_url=moto_url).create_queue(QueueName="lambkin-worker")
-        boto3.client("ses", endpoint_url=moto_url).verify_email_identity(
-            EmailAddress="no-reply@lambkin.example"
-        )
-        yield settings
+    settings(
+        AWS_ENDPOINT_URL=moto_url, INTERNAL_URL=str(over_http.base_url), OLLAMA_URL=ollama_server.url,
+        QUEUES="true", MAIL_FROM="no-reply@lambkin.example",
+    )  # fmt: skip
+    boto3.client("s3", endpoint_url=moto_url).create_bucket(Bucket="lambkin")
+    boto3.client("sqs", endpoint_url=moto_url).create_queue(QueueName="lambkin-worker")
+    boto3.client("ses", endpoint_url=moto_url).verify_email_identity(EmailAddress="no-reply@lambkin.example")
+    return settings
 
 
 def ready(api: httpx.Client) -> tuple[int, dict[str, object], dict[str, dict[str, object]]]:
@@ -79,7 +82,7 @@ def test_all_is_well_where_everything_answers(asgi: httpx.Client, everything: Se
     reports = (ready(asgi) for _ in range(20))
     status, body, probes = next((report for report in reports if report[1]["state"] == "ok"), ready(asgi))
     assert (status, body["state"]) == (200, "ok"), json.dumps(body)
-    assert probes.keys() == {"database", "bucket", "queue", "mail", "ollama", "auth", "users", "worker"}
+    assert probes.keys() == {"database", "bucket", "queue", "mail", "ollama", *OTHERS}
     assert all(float(str(probe["latency_ms"])) >= 0 for probe in probes.values())
 
 
@@ -89,6 +92,15 @@ def test_a_missing_part_degrades_and_says_what_to_do(asgi: httpx.Client, everyth
     assert (status, body["state"]) == (200, "degraded")
     assert {name for name, probe in probes.items() if probe["state"] == "failed"} == {"ollama", "bucket"}
     assert "Ollama" in str(probes["ollama"]["hint"])
+
+
+def test_what_answers_in_place_of_ollama_is_told_from_it(
+    asgi: httpx.Client, everything: SettingsChange
+) -> None:
+    with http_server(200) as other:
+        everything(OLLAMA_URL=other)
+        _, _, probes = ready(asgi)
+    assert probes["ollama"]["detail"] == "Something else answers, and not Ollama."
 
 
 def test_a_part_that_accepts_and_is_silent_costs_a_bounded_time(
