@@ -23,6 +23,7 @@ from infra.build.artifacts import build as build_artifact
 from infra.build.targets import ARCHITECTURES, BuildFailed
 from infra.commands.build import bundles_layer
 from infra.deploy import addresses, origin, sam, secrets, versions
+from infra.deploy.answers import read_answer
 from infra.deploy.here import invoke_here
 from infra.deploy.stages import Client, DeploymentFailed, Stage, assignments
 from infra.local import function_url
@@ -221,7 +222,7 @@ def _invoke_there(stage: Stage, function: str, event: object, *, jobs: bool) -> 
         Qualifier=versions.ALIAS,
         Payload=json.dumps(payload).encode(),
     )
-    return json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer
+    return read_answer(answer["Payload"].read()), "FunctionError" in answer
 
 
 def _print(told: Any) -> None:  # noqa: ANN401 - JSON

@@ -15,6 +15,8 @@ from infra.build.targets import MIGRATE
 from infra.deploy.stages import Client, Stage
 
 _SHARED: Final = ("SERVER_SECRET", "ENCRYPTION_KEYS")
+_OLLAMA_HEADERS: Final = "OLLAMA_HEADERS"
+_ASKING_OLLAMA: Final = ("ai", "health")
 
 
 def secret_name(stage: Stage, function: str) -> str:
@@ -32,8 +34,15 @@ def keep(stage: Stage, owner: URL, say: Callable[[str], None]) -> None:
     shared = {name: known.get(name) or os.environ.get(name) or made for name, made in _made()}
     for function, url in _urls(owner):
         name = secret_name(stage, function)
-        value = {"DATABASE_URL": url.render_as_string(hide_password=False), **shared}
+        own = _of_ollama(client, name) if function in _ASKING_OLLAMA else {}
+        value = {"DATABASE_URL": url.render_as_string(hide_password=False), **shared, **own}
         say(f"{name}: {_write(client, name, json.dumps(value))}")
+
+
+def _of_ollama(client: Client, name: str) -> dict[str, str]:
+    """What a proxy in front of Ollama wants: as the environment has it, or as it is kept, or nothing."""
+    found = os.environ.get(_OLLAMA_HEADERS) or _read(client, name).get(_OLLAMA_HEADERS)
+    return {_OLLAMA_HEADERS: found} if found else {}
 
 
 def _urls(owner: URL) -> Iterator[tuple[str, URL]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from infra.deploy.answers import read_answer
 from infra.deploy.stages import Client, DeploymentFailed, Stage
 from infra.local import function_url
 from infra.local.discovery import functions
@@ -162,7 +163,7 @@ def _look(client: Client, part: Part, version: str, say: Say, otherwise: str) ->
     answer = client.invoke(
         FunctionName=part.lambda_name, Qualifier=version, Payload=json.dumps(_question(part)).encode()
     )
-    told = json.loads(answer["Payload"].read() or b"null")
+    told = read_answer(answer["Payload"].read())
     if answer.get("FunctionError") or not _is_well(part, told):
         said = _short(told)
         raise DeploymentFailed(f"{part.lambda_name}:{version} is not well; {otherwise}. It said: {said}")

@@ -101,7 +101,8 @@ class Network:
     def _to_ollama(self) -> Edge:
         def checks(target: Target) -> Sequence[Check]:
             advice = ollama_advice().rstrip(".") + " (only AI needs it)"
-            return Ollama(Way(target, self._view, start=advice), wanted_models(self._settings)).checks
+            way, wanted = Way(target, self._view, start=advice), wanted_models(self._settings)
+            return Ollama(way, wanted, self._settings.ollama_header_values).checks
 
         given = is_given(self._settings, "OLLAMA_URL")
         find = partial(parse, "OLLAMA_URL", self._settings.ollama_url, given=given)

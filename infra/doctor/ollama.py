@@ -1,6 +1,6 @@
 """Is it Ollama that answers, and does it have the models?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +13,11 @@ from infra.doctor.network import Way
 class Ollama:
     """The checks of Ollama; `wanted` are the models that the settings name."""
 
-    def __init__(self, way: Way, wanted: Sequence[str]) -> None:
+    def __init__(self, way: Way, wanted: Sequence[str], headers: Mapping[str, str] | None = None) -> None:
+        """`headers` are what a proxy in front of Ollama wants."""
         self._way = way
         self._wanted = tuple(dict.fromkeys(wanted))
+        self._headers = headers
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -55,13 +57,14 @@ class Ollama:
 
     def _ask(self, path: str) -> dict[str, Any] | Finding:
         try:
-            answer = exchange(self._way, "GET", path)
+            answer = exchange(self._way, "GET", path, headers=self._headers)
         except NoAnswer as error:
             return failed(str(error), error.fix or "See Ollama's log; does OLLAMA_URL name its port?")
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return failed(
                 f"It refuses us: {answer.kind}.",
-                "Ollama itself asks for no credentials: a proxy before it does, or refuses this origin.",
+                "Ollama itself asks for no credentials: a proxy before it does, or refuses this origin. "
+                "OLLAMA_HEADERS has what it wants.",
             )
         if answer.status != HTTPStatus.OK:
             return failed(

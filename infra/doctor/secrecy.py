@@ -28,6 +28,7 @@ def hiding(settings: Settings) -> Callable[[str], str]:
     )
     found = {settings.server_secret, *settings.encryption_keys, *map(_password, urls)}
     found |= {settings.origin_secret or "", settings.sentry_dsn or ""}
+    found |= {part for value in settings.ollama_header_values.values() for part in (value, *value.split())}
     found |= {unquote(secret) for secret in found}
     found |= {os.environ.get(name, "") for name in _VARIABLES}
     secrets = sorted((each for each in found - _KNOWN if len(each) >= _SHORTEST), key=len, reverse=True)

@@ -299,8 +299,9 @@ class Settings(BaseSettings):
 
     @property
     def ollama_header_values(self) -> dict[str, str]:
-        """`ollama_headers`, parsed; ask `secret_settings`, as it may be a reference."""
-        return _headers(self.ollama_headers) if self.ollama_headers else {}
+        """`ollama_headers`, parsed; a reference, which `secret_settings` follows, gives none."""
+        given = self.ollama_headers
+        return _headers(given) if given and not given.startswith(REFERENCE) else {}
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

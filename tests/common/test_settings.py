@@ -48,6 +48,11 @@ def test_an_unsafe_setting_is_refused_in_production_by_name(settings: SettingsCh
         ("PUBLIC_URL", "backend:8000"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
         ("SERVER_SECRET", "short"),
+        ("OLLAMA_HEADERS", "Authorization: Bearer x"),
+        ("OLLAMA_HEADERS", '{"Authorization": 1}'),
+        ("OLLAMA_HEADERS", '{"X-Evil": "a\\r\\nHost: b"}'),
+        ("OLLAMA_HEADERS", '{"a b": "c"}'),
+        ("OLLAMA_TOTAL_SECONDS", "0"),
     ],
 )
 def test_a_malformed_setting_is_told_in_one_sentence_by_name(
@@ -102,3 +107,10 @@ def test_the_defaults_fit_the_docker_network(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.aws_endpoint == "http://localstack:4566"
     assert settings.internal_url == "http://backend:8000"
     assert settings.allowed_origins == ["http://frontend:3000"]
+
+
+def test_the_headers_for_ollama_are_read_and_a_reference_to_them_gives_none(settings: SettingsChange) -> None:
+    given = settings(OLLAMA_HEADERS='{"Authorization": "Bearer x"}')
+    assert given.ollama_header_values == {"Authorization": "Bearer x"}
+    assert settings(OLLAMA_HEADERS="secret:lambkin/dev/ai#OLLAMA_HEADERS").ollama_header_values == {}
+    assert settings(OLLAMA_HEADERS="").ollama_header_values == {}

@@ -38,7 +38,7 @@ def concrete(name: str) -> str:
 
 
 def told_codes(answer: Json) -> dict[str, Json]:
-    """The examples of a described refusal by code: of problems, or of errors as OpenAI's clients know them."""
+    """The examples of a described refusal by code: problems, or errors as OpenAI's clients know them."""
     content = answer.get("content", {})
     if PROBLEM in content:
         return dict(content[PROBLEM].get("examples", {}))

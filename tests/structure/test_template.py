@@ -17,6 +17,14 @@ from infra.local.home import PROJECT
 FUNCTIONS = {function.name: function for function in functions()}
 # What AWS' own libraries read, and its extension.
 NOT_OURS = {"AWS_ENDPOINT_URL", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"}
+# What Lambda's Web Adapter reads.
+OF_THE_ADAPTER = {
+    "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+    "AWS_LWA_INVOKE_MODE": "response_stream",
+    "AWS_LWA_PORT": "8080",
+    "AWS_LWA_READINESS_CHECK_PATH": "/v1/ai/livez",
+}
+NO_VALUE = {"Fn": ["Ref", "AWS::NoValue"]}
 
 
 class Loader(yaml.SafeLoader):
@@ -55,6 +63,20 @@ def statements(resource: str) -> Iterator[dict[str, Any]]:
         yield statement["Fn"][1][1] if "Fn" in statement else statement
 
 
+def where(condition: str, value: Any, *, on: bool) -> Any:
+    """A value as it is where this condition holds, or does not."""
+    match value:
+        case {"Fn": ["If", [name, yes, no]]} if name == condition:
+            return where(condition, yes if on else no, on=on)
+        case {"Fn": [name, inner]}:
+            return {"Fn": [name, where(condition, inner, on=on)]}
+        case dict():
+            return {key: where(condition, each, on=on) for key, each in value.items()}
+        case list():
+            return [where(condition, each, on=on) for each in value]
+    return value
+
+
 def actions(resource: str) -> set[str]:
     found: set[str] = set()
     for statement in statements(resource):
@@ -84,7 +106,7 @@ def test_each_lambda_is_built_from_its_own_artifact_and_named_after_it(resource:
     properties = LAMBDAS[resource]
     artifact = of_resource(resource).name
     entry = "migrations.handler" if artifact == MIGRATE else f"functions.{artifact}."
-    assert properties["Handler"].startswith(entry)
+    assert where("StreamsAi", properties["Handler"], on=False).startswith(entry)
     suffix = "-jobs" if resource.endswith("Jobs") else ""
     assert properties["FunctionName"] == {"Fn": ["Sub", f"lambkin-${{Stage}}-{artifact}{suffix}"]}
     assert RESOURCES[resource]["Metadata"] == {"BuildMethod": "makefile"}
@@ -109,7 +131,7 @@ def variables() -> Iterator[tuple[str, str, Any]]:
 
 
 def test_every_variable_is_a_setting() -> None:
-    known = {name.upper() for name in Settings.model_fields} | NOT_OURS
+    known = {name.upper() for name in Settings.model_fields} | NOT_OURS | OF_THE_ADAPTER.keys()
     assert {name for _, name, _ in variables()} - known == set()
 
 
@@ -207,6 +229,41 @@ def test_the_distribution_leads_each_prefix_to_its_function(name: str) -> None:
     assert any(pattern.startswith(f"/v1/{name}") for pattern in patterns)
     if name == "auth":
         assert "/.well-known/oauth-authorization-server/v1/auth" in patterns
+
+
+def test_without_streaming_nothing_of_the_adapter_is_left() -> None:
+    assert TEMPLATE["Parameters"]["AiStreaming"]["Default"] == "false"
+    off = where("StreamsAi", LAMBDAS["AiFunction"], on=False)
+    others = LAMBDAS["UsersFunction"]
+    assert off["Handler"] == "functions.ai.app.handler"
+    assert off["FunctionUrlConfig"] == others["FunctionUrlConfig"]
+    assert off["Layers"] == [NO_VALUE]
+    given = off["Environment"]["Variables"]
+    assert {name for name in OF_THE_ADAPTER if given[name] != NO_VALUE} == set()
+
+
+def test_with_streaming_the_start_script_runs_behind_the_adapter() -> None:
+    on = where("StreamsAi", LAMBDAS["AiFunction"], on=True)
+    script = PROJECT / on["Handler"]
+    assert script.read_text(encoding="utf-8").startswith("#!/bin/bash\n")
+    assert script.stat().st_mode & 0o111
+    assert on["FunctionUrlConfig"]["InvokeMode"] == "RESPONSE_STREAM"
+    given = on["Environment"]["Variables"]
+    assert {name: given[name] for name in OF_THE_ADAPTER} == OF_THE_ADAPTER
+    [layer] = where("HasWebAdapter", on["Layers"], on=False)
+    pattern, [name] = layer["Fn"][1][0], layer["Fn"][1][1].values()
+    assert re.fullmatch(
+        r"arn:\$\{AWS::Partition\}:lambda:\$\{AWS::Region\}:753240598075:layer:\$\{Name\}:\d+", pattern
+    )
+    assert name == {"Fn": ["FindInMap", ["WebAdapter", {"Fn": ["Ref", "Architecture"]}, "Layer"]]}
+    allowed = TEMPLATE["Parameters"]["Architecture"]["AllowedValues"]
+    assert TEMPLATE["Mappings"]["WebAdapter"].keys() == set(allowed)
+    assert where("HasWebAdapter", on["Layers"], on=True) == [{"Fn": ["Ref", "WebAdapterArn"]}]
+
+
+def test_an_answer_of_a_model_ends_before_its_lambda_does() -> None:
+    longest = Settings.model_fields["ollama_total_seconds"].default
+    assert longest < TEMPLATE["Mappings"]["Sizes"]["AiFunction"]["Timeout"] <= 900
 
 
 def test_the_release_has_the_default_that_a_deployment_replaces() -> None:

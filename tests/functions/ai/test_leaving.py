@@ -17,23 +17,21 @@ from tests.support.world import World
 STREAMS = 20
 
 
-@pytest.mark.parametrize(
-    ("model", "stream"), [("endless", True), ("endless", False), ("silent", True), ("silent", False)]
-)
+@pytest.mark.parametrize("kind", ["stream", "whole"])
+@pytest.mark.parametrize("model", ["endless", "silent"])
 def test_a_client_that_leaves_ends_the_generation_within_a_second(
-    over_http: httpx.Client, world: World, ollama: FakeOllama, model: str, stream: bool
+    over_http: httpx.Client, world: World, ollama: FakeOllama, model: str, kind: str
 ) -> None:
     mark = uuid4().hex
+    body = asking(mark, model, stream=kind == "stream")
     headers = world.person().headers
     with httpx.Client(base_url=over_http.base_url, timeout=0.5) as client:
-        if stream and model == "endless":
-            with client.stream(
-                "POST", PATH, json=asking(mark, model, stream=True), headers=headers
-            ) as answer:
+        if (model, kind) == ("endless", "stream"):
+            with client.stream("POST", PATH, json=body, headers=headers) as answer:
                 assert next(answer.iter_lines())
         else:
             with pytest.raises(httpx.ReadTimeout):
-                client.post(PATH, json=asking(mark, model, stream=stream), headers=headers)
+                client.post(PATH, json=body, headers=headers)
     left = time.monotonic()
     call = ollama.asked(mark)
     assert call.gone.wait(5)

@@ -16,6 +16,7 @@ from infra.doctor.network import Way
 from infra.doctor.ollama import Ollama
 from infra.doctor.places import Place, Viewpoint
 from infra.doctor.running import EdgeReport
+from infra.doctor.secrecy import hiding
 from infra.doctor.targets import parse
 from tests.common.mail.smtp import PASSWORD, USER, smtp_server
 from tests.infra.doctor.broken import (
@@ -33,6 +34,7 @@ from tests.infra.doctor.broken import (
     web,
 )
 from tests.support.fixtures import SettingsChange
+from tests.support.ollama import FakeOllama
 
 BUCKET, LINKS, QUEUE, MAIL = "function → bucket", "browser → bucket", "function → queue", "function → mail"
 OLLAMA = {"/api/version": {"version": "0.12.3"}, "/api/tags": {"models": [{"name": "llama3:latest"}]}}
@@ -69,6 +71,16 @@ def test_an_absent_ollama_is_a_warning(settings: SettingsChange) -> None:
     report = look(settings(OLLAMA_URL=f"http://127.0.0.1:{closed_port()}"), "function → ollama")
     assert report.state is State.WARNING
     assert "nothing listens there. → Ollama is " in said(report, State.WARNING)
+
+
+def test_ollama_behind_a_proxy_gets_what_the_proxy_wants(
+    settings: SettingsChange, ollama_server: FakeOllama
+) -> None:
+    current = settings(OLLAMA_URL=ollama_server.url, OLLAMA_HEADERS='{"X-Proxy-Key": "doctors-own"}')
+    assert_well(look(current, "function → ollama"))
+    asked = [call.path for call in ollama_server.calls if call.headers.get("x-proxy-key") == "doctors-own"]
+    assert asked == ["/api/version", "/api/tags"]
+    assert hiding(current)("doctors-own") == "•••"
 
 
 def test_something_that_is_not_ollama() -> None:
