@@ -251,13 +251,10 @@ def test_with_streaming_the_start_script_runs_behind_the_adapter() -> None:
     given = on["Environment"]["Variables"]
     assert {name: given[name] for name in OF_THE_ADAPTER} == OF_THE_ADAPTER
     [layer] = where("HasWebAdapter", on["Layers"], on=False)
-    pattern, [name] = layer["Fn"][1][0], layer["Fn"][1][1].values()
-    assert re.fullmatch(
-        r"arn:\$\{AWS::Partition\}:lambda:\$\{AWS::Region\}:753240598075:layer:\$\{Name\}:\d+", pattern
-    )
-    assert name == {"Fn": ["FindInMap", ["WebAdapter", {"Fn": ["Ref", "Architecture"]}, "Layer"]]}
-    allowed = TEMPLATE["Parameters"]["Architecture"]["AllowedValues"]
-    assert TEMPLATE["Mappings"]["WebAdapter"].keys() == set(allowed)
+    pattern, [processor] = layer["Fn"][1][0], layer["Fn"][1][1].values()
+    place = r"arn:\$\{AWS::Partition\}:lambda:\$\{AWS::Region\}:753240598075"
+    assert re.fullmatch(rf"{place}:layer:LambdaAdapterLayer\$\{{Processor\}}:\d+", pattern)
+    assert [where("OnArm", processor, on=arm) for arm in (False, True)] == ["X86", "Arm64"]
     assert where("HasWebAdapter", on["Layers"], on=True) == [{"Fn": ["Ref", "WebAdapterArn"]}]
 
 

@@ -19,6 +19,7 @@ from infra.local import emulator
 from infra.local.home import PROJECT, Home
 from infra.local.ports import LOOPBACK, free_port
 from tests.support.network import CADDY, Network
+from tests.support.ollama import FakeOllama
 from tests.support.postgres import Databases
 from tests.support.waiting import eventually
 
@@ -90,12 +91,18 @@ def network(
     databases: Databases,
     mailbox: tuple[Mailbox, int],
     ministack: int,
+    ollama_server: FakeOllama,
 ) -> Iterator[Network]:
     """Everything that `docker compose up` starts, in its order."""
     owner = make_url(databases.create("network", migrated=False))
     given = GIVEN | {"DATABASE_URL": owner.set(host="pgsql", port=5432).render_as_string(hide_password=False)}
-    there = {"pgsql:5432": owner.port or 0, "mailpit:1025": mailbox[1], "localstack:4566": ministack}
-    made = Network(tmp_path_factory.mktemp("network"), given, there | {"ollama:11434": free_port()})
+    there = {
+        "pgsql:5432": owner.port or 0,
+        "mailpit:1025": mailbox[1],
+        "localstack:4566": ministack,
+        "ollama:11434": int(ollama_server.url.rpartition(":")[2]),
+    }
+    made = Network(tmp_path_factory.mktemp("network"), given, there)
     try:
         migrated = made.run("migrate")
         assert migrated.returncode == 0, migrated.stdout + migrated.stderr

@@ -76,6 +76,7 @@ def test_health_finds_every_function_through_the_gateway(client: httpx.Client) -
         "auth": "ok",
         "users": "ok",
         "worker": "ok",
+        "ai": "ok",
     }
     shared = {each["name"]: each["state"] for each in report["probes"]}
     assert {name for name, state in shared.items() if state == "ok"} == {
@@ -83,6 +84,7 @@ def test_health_finds_every_function_through_the_gateway(client: httpx.Client) -
         "bucket",
         "mail",
         "queue",
+        "ollama",
     }
 
 
