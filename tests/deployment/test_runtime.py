@@ -14,7 +14,10 @@ from infra.build.sandbox import started
 from infra.local import function_url
 from infra.local.discovery import functions
 from infra.local.home import PROJECT
+from tests.functions.ai.sse import PATH, asking, events, words
+from tests.support.api_keys import mint
 from tests.support.instances import BASE, InstancesTransport, Start, instances
+from tests.support.ollama import FakeOllama
 from tests.support.world import PASSWORD, World
 
 WITH_JOBS = [function.name for function in functions() if function.handles_jobs]
@@ -50,7 +53,7 @@ def test_each_function_is_alive_in_its_artifact(client: httpx.Client, name: str)
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("name", ["auth", "users", "worker"])
+@pytest.mark.parametrize("name", ["auth", "users", "worker", "ai"])
 def test_each_function_reaches_the_database_as_its_own_role(client: httpx.Client, name: str) -> None:
     probes = client.get(f"/v1/{name}/readyz").json()["probes"]
     assert {"name": "database", "state": "ok"}.items() <= probes[0].items(), probes
@@ -82,6 +85,19 @@ def test_a_function_whose_secrets_cannot_be_read_is_alive_and_says_503(start: St
     ]
     assert [answer["statusCode"] for answer in answers] == [200, 503]
     assert "retry-after" in answers[1]["headers"]
+
+
+def test_a_chat_in_the_artifact_comes_together_and_says_so(
+    start: Start, world: World, ollama_server: FakeOllama
+) -> None:
+    api = start("ai", OLLAMA_URL=ollama_server.url)
+    who = mint(world, world.account().id, "ai:use").headers["Authorization"].encode()
+    headers = [(b"content-type", b"application/json"), (b"authorization", who)]
+    body = json.dumps(asking("say 4", stream=True)).encode()
+    answer = api.invoke(function_url.to_event("POST", PATH, "", headers, body, "203.0.113.7"))
+    assert (answer["statusCode"], answer["headers"]["x-lambkin-stream"]) == (200, "buffered")
+    *chunks, end = events(answer["body"].splitlines())
+    assert (words(chunks), end) == ("w0 w1 w2 w3 ", None)
 
 
 @pytest.mark.parametrize("name", WITH_JOBS)

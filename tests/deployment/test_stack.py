@@ -98,6 +98,15 @@ def test_the_deployment_has_migrated_the_database_and_functions_use_it(
         assert (ready.status_code, ready.json()["state"]) == (200, "ok"), ready.text
 
 
+def test_models_are_degraded_where_there_is_no_ollama(client: httpx.Client) -> None:
+    ready = client.get("/v1/ai/readyz")
+    assert (ready.status_code, ready.json()["state"]) == (200, "degraded"), ready.text
+    assert {probe["name"]: probe["state"] for probe in ready.json()["probes"]} == {
+        "database": "ok",
+        "ollama": "failed",
+    }
+
+
 def test_a_message_wakes_the_jobs_and_the_account_can_be_used(
     client: httpx.Client, there: World, mailbox: Mailbox
 ) -> None:
