@@ -125,7 +125,8 @@ class _Answer:
         answering = asyncio.ensure_future(self._give())
         leaving = asyncio.ensure_future(self._reader.read())
         await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
+        # Who leaves closes the connection, or resets it where something of ours was still unread there.
+        if not answering.done() or isinstance(answering.exception(), ConnectionError):
             self._call.gone.set()
         for task in (answering, leaving):
             task.cancel()

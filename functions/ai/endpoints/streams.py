@@ -111,6 +111,8 @@ class EventStream(StreamingResponse):
 
     async def _events(self) -> AsyncIterator[bytes]:
         try:
+            if not self._ask().done():
+                yield _COMMENT
             while True:
                 waiting = self._ask()
                 await asyncio.wait((waiting,), timeout=QUIET_SECONDS)
