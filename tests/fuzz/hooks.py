@@ -24,6 +24,8 @@ _SAFE: Final = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _ABOUT_THE_REQUEST: Final = {"bad_request", "content_too_large", "unsupported_media_type", "invalid_input"}
 # Pydantic's name for a rule of ours that JSON Schema has no words for.
 _BEYOND_SCHEMAS: Final = "value_error"
+# Where errors are told as OpenAI's clients know them, only the sentence tells such a rule.
+_SENTENCES: Final = re.compile(r": must (not contain|be one line)")
 # Refusals that an operation comes to once it knows who is asking.
 _BEHIND_THE_TOKEN: Final = {403, 404, 409, 412, 428}
 # A cookie's value (RFC 6265, section 4.1.1); any other is cut short or changed on its way.
@@ -95,7 +97,8 @@ def _is_about_the_request(problem: dict[str, Any]) -> bool:
 def problem_code_conformance(_: CheckContext, response: Response, case: Case[Any]) -> None:
     """The code of a problem is one that the operation's description has for that status."""
     described = case.operation.definition.raw["responses"].get(str(response.status_code), {})
-    codes = described.get("content", {}).get(PROBLEM, {}).get("examples")
+    contents = described.get("content", {})
+    codes = contents.get(PROBLEM, contents.get("application/json", {})).get("examples")
     code = _problem(response).get("code")
     if codes is not None and code not in codes:
         message = f"The code {code} is not described for {response.status_code}: {', '.join(codes)}."
@@ -134,11 +137,16 @@ def _may(demand: dict[str, list[str]]) -> bool:
 
 
 def _problem(response: Response) -> dict[str, Any]:
-    """The body of a problem; empty where it is none."""
-    if not response.headers.get("content-type", [""])[0].startswith(PROBLEM):
+    """The body of a problem, also where it is told as OpenAI's clients know it; empty where it is none."""
+    if response.status_code < 400:
         return {}
     try:
         body = json.loads(response.content)
     except ValueError:
         return {}
-    return body if isinstance(body, dict) else {}
+    if not isinstance(body, dict):
+        return {}
+    if isinstance(error := body.get("error"), dict):
+        beyond = bool(_SENTENCES.search(error["message"]))
+        return {"code": error["code"], "errors": [{"code": _BEYOND_SCHEMAS}]} if beyond else error
+    return body if response.headers.get("content-type", [""])[0].startswith(PROBLEM) else {}

@@ -11,6 +11,7 @@ from common.settings import get_settings
 from infra.local.lambda_transport import send_response
 from infra.local.problems import problem
 from tests.support.fixtures import ENVIRONMENT
+from tests.support.ollama import fake_ollama
 from tests.support.postgres import Server
 from tests.support.transports import dispatch, function_module, uvicorn_server
 
@@ -27,8 +28,8 @@ def served_functions() -> Iterator[str]:
         # What fails here is told on the terminal, beside the answer that Schemathesis shows.
         os.environ |= ENVIRONMENT | {"STAGE": "test", "LOG_FORMAT": "console", "LOG_LEVEL": "error"}
         os.environ["DATABASE_URL"] = server.databases.create("fuzz")
-        with uvicorn_server(_everything) as url:
-            os.environ["INTERNAL_URL"] = url
+        with fake_ollama() as ollama, uvicorn_server(_everything) as url:
+            os.environ |= {"INTERNAL_URL": url, "OLLAMA_URL": ollama.url}
             get_settings.cache_clear()
             yield url
             dispose_engines()

@@ -3,7 +3,7 @@ from typing import Annotated, Final
 from fastapi import Path
 
 from common.access import requires
-from common.errors import problems
+from common.errors import NotFound, problems
 from common.ollama import ModelFailed, ModelNotFound, ModelServerBusy, ModelServerDown, ModelTooSlow
 from common.routing import Router
 from functions.ai import models
@@ -31,7 +31,8 @@ async def list_models() -> ModelList:
     operation_id="read_model",
     summary="Read a model",
     dependencies=[requires("ai:use")],
-    responses=problems(ModelNotFound, *_OLLAMAS),
+    # A line break is in no path, and so in no name.
+    responses=problems(NotFound, ModelNotFound, *_OLLAMAS),
 )
 async def read_model(model_id: Annotated[ModelName, Path()]) -> Model:
     """One of them, as OpenAI's `GET /models/{model}`; a name may have slashes in it."""
