@@ -31,6 +31,7 @@ FAULTS: Final = {
     "no-chat": "404 without Ollama's words, as something else would",
     "stuck": "says two words, and no more",
     "endless": "never stops",
+    "odd": "counts in words",
 }
 _MODIFIED: Final = "2026-11-03T10:11:12.5+01:00"
 _REFUSALS: Final = {
@@ -174,7 +175,8 @@ class _Answer:
             if number == 1 and self._name != "endless" and await self._fault():
                 return
         reason = "length" if self._call.body.get("options", {}).get("num_predict") else "stop"
-        counts = {"prompt_eval_count": 7, "eval_count": self._words(), "total_duration": 12_345}
+        said = "many" if self._name == "odd" else self._words()
+        counts = {"prompt_eval_count": 7, "eval_count": said, "total_duration": 12_345}
         await self._line(
             {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": reason, **counts}
         )

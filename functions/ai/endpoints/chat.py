@@ -20,9 +20,7 @@ from functions.ai.schemas import ChatCompletion, ChatRequest
 
 router = Router(prefix="/v1/ai/chat/completions", tags=["ai"])
 
-_REFUSALS: Final = (
-    *(ModelFailed, ModelNotFound, ModelRefused, ModelServerBusy, ModelServerDown, ModelTooSlow),
-)
+_REFUSALS: Final = (ModelFailed, ModelNotFound, ModelRefused, ModelServerBusy, ModelServerDown, ModelTooSlow)
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {200: DESCRIBED, **problems(*_REFUSALS)}
 
 

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from common import error_reports
 from common.errors import AppError
 from common.logs import get_logger
 from common.problems import from_exception, problem
@@ -84,10 +85,8 @@ class EventStream(StreamingResponse):
     async def first(self) -> None:
         """Wait for the first chunk, at most PATIENCE_SECONDS. Raises what the chunks raise before it."""
         try:
-            waiting = self._ask()
-            await asyncio.wait((waiting,), timeout=PATIENCE_SECONDS)
-            if waiting.done():
-                waiting.result()
+            if await self._is_there(PATIENCE_SECONDS):
+                self._waiting().result()
         except BaseException:
             await self._close()
             raise
@@ -99,9 +98,19 @@ class EventStream(StreamingResponse):
         finally:
             await self._close()
 
-    def _ask(self) -> "asyncio.Task[Json | None]":
+    def _waiting(self) -> "asyncio.Task[Json | None]":
+        # A task, as the wait for a chunk may be interrupted, and the chunk may not.
         self._next = self._next or asyncio.ensure_future(_next_of(self._chunks))
         return self._next
+
+    async def _is_there(self, seconds: float) -> bool:
+        waiting = self._waiting()
+        await asyncio.wait((waiting,), timeout=seconds)
+        return waiting.done()
+
+    def _take(self) -> Json | None:
+        taken, self._next = self._waiting(), None
+        return taken.result()
 
     async def _close(self) -> None:
         if self._next is not None:
@@ -110,31 +119,28 @@ class EventStream(StreamingResponse):
         await self._chunks.aclose()
 
     async def _events(self) -> AsyncIterator[bytes]:
+        seconds = 0.0
         try:
-            if not self._ask().done():
-                yield _COMMENT
             while True:
-                waiting = self._ask()
-                await asyncio.wait((waiting,), timeout=QUIET_SECONDS)
-                if not waiting.done():
+                if not await self._is_there(seconds):
                     yield _COMMENT
-                    continue
-                self._next = None
-                chunk = waiting.result()
-                if chunk is None:
+                elif (chunk := self._take()) is not None:
+                    yield _event(chunk)
+                else:
                     break
-                yield _event(chunk)
+                seconds = QUIET_SECONDS
             yield _DONE
-        except Exception as error:  # noqa: BLE001 - whatever it is, the status has been sent: it ends in an event
+        except Exception as error:  # noqa: BLE001 - whatever it is, the status is sent: an event tells it
             yield _event(openai_error(problem(_told(error))))
 
 
 def _told(error: Exception) -> AppError:
     told = from_exception(error)
-    if told is not error:
-        log.error("stream_failed", exc_info=error)
-    else:
+    if told is error:
         log.warning("stream_failed", problem=told.code)
+    else:
+        log.error("stream_failed", problem=told.code, exc_info=error)
+        error_reports.report(error, "request")
     return told
 
 

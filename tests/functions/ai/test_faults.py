@@ -21,6 +21,8 @@ FAULTS = {
     "undone": (502, "model_failed", True),
     "error-line": (502, "model_failed", True),
     "garbage": (502, "model_failed", True),
+    # What nobody has thought of.
+    "odd": (500, "internal", True),
     "html": (502, "model_failed", False),
     "crashed": (502, "model_failed", False),
     "busy": (503, "model_server_busy", False),
