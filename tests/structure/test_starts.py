@@ -22,6 +22,7 @@ ONLY_WHEN_ON = {"opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf"
 NOT_AT_START = {
     "functions.health.app": {"sqlalchemy", "pg8000", "jwt", "cryptography"},
     "functions.users.app": {"argon2", "python_multipart"},
+    "functions.ai.app": {"argon2", "python_multipart", "httpcore", "certifi", "h11"},
     "functions.worker.app": {"argon2", "python_multipart", "jwt"},
     "functions.worker.jobs": {"argon2", "python_multipart", "jwt", "mangum"},
 }
