@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "user": Lazy("infra.commands.user:app", "Make accounts, the first administrator among them."),
     "doctor": Lazy("infra.commands.doctor:app", "Say who cannot reach whom, and why."),
     "keys": Lazy("infra.commands.keys:app", "Replace the keys of signatures and of encryption."),
+    "files": Lazy("infra.commands.files:app", "Compare the bucket with the database."),
     "build": Lazy("infra.commands.build:build", "Build the artifacts that Lambda gets."),
     "deploy": Lazy("infra.commands.deploy:deploy", "Deploy the stack, or some functions alone."),
     "rollback": Lazy("infra.commands.deploy:rollback", "Move a function back to an earlier version."),

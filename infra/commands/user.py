@@ -4,7 +4,6 @@ They are made in the database that DATABASE_URL names, or in that of the stack t
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +15,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from common.context import RequestContext, enter_context
-from common.database.faults import from_database_error, sqlstate
-from common.errors import Unavailable
-from common.logs import configure_logs
 from common.settings import get_settings
-from infra.local import environment
-from infra.local.home import Home, HomeDamaged
-from infra.local.state import running_stack
-from migrations.connections import explain
+from infra.commands.entering import advised, enter
+from infra.local.home import HomeDamaged
 
 if TYPE_CHECKING:
     from functions.users.schemas.invitations import Invite
@@ -39,8 +32,6 @@ _TAKEN: Final = "There is an account with this address already."
 _NOBODY_TO_ASK: Final = (
     "There is no terminal to ask for a password: give it with --password-stdin, or mail a link with --invite."
 )
-_UNDEFINED_TABLE: Final = "42P01"
-_REFUSED_ROLE: Final = "28"
 _REFUSED: Final = 1
 _MISUSED: Final = 2
 
@@ -72,27 +63,13 @@ def create(
     if not (invite or password_stdin or sys.stdin.isatty()):
         _refuse(_NOBODY_TO_ASK, _MISUSED)
     with _sentences():
-        _enter()
+        enter("auth", "lambkin user create")
         wanted = _wanted(email, name, [*(["admin"] if admin else []), *(role or [])])
         _look(wanted)
         if invite:
             _invite(wanted)
         else:
             _create(wanted, _password(from_stdin=password_stdin))
-
-
-def _enter() -> None:
-    """Take the settings of the stack that runs here, unless DATABASE_URL names another database."""
-    home = Home.find()
-    stack = None if "DATABASE_URL" in os.environ else running_stack(home)
-    if stack is not None and stack.postgres_port is not None:
-        emulator = stack.emulator_url or None
-        os.environ.update(environment.of_stack(home, stack.url, stack.postgres_port, emulator_url=emulator))
-        get_settings.cache_clear()
-    # For eyes, unless LOG_FORMAT says otherwise.
-    os.environ.setdefault("LOG_FORMAT", "console")
-    configure_logs()
-    enter_context(RequestContext(function="auth", method="COMMAND", path="lambkin user create"))
 
 
 def _wanted(email: str, name: str, roles: list[str]) -> "Invite":
@@ -189,18 +166,7 @@ def _sentences() -> Iterator[None]:
     except HomeDamaged as error:
         _refuse(str(error), _REFUSED)
     except (SQLAlchemyError, OSError) as error:
-        _refuse(_told(error), _REFUSED)
-
-
-def _told(error: Exception) -> str:
-    """What to do about a database that does not do its part. Raises other errors again: they are ours."""
-    code = sqlstate(error)
-    if code == _UNDEFINED_TABLE or code.startswith(_REFUSED_ROLE):
-        return f"The database is not ready ({explain(error)}): run `lambkin migrate up` first."
-    if isinstance(error, OSError) or isinstance(from_database_error(error), Unavailable):
-        advice = "start the stack with `lambkin up`, or set DATABASE_URL"
-        return f"The database cannot be reached ({explain(error)}): {advice}."
-    raise error
+        _refuse(advised(error), _REFUSED)
 
 
 def _refuse(sentence: str, code: int) -> NoReturn:

@@ -25,8 +25,8 @@ from common.routing import Router, keep_apart
 from common.settings import IN_LAMBDA, get_settings, require_settings
 
 EXPOSED_HEADERS = (
-    "ETag, Link, Location, Next-Cursor, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, "
-    "Idempotency-Replayed, X-Lambkin-Stream"
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Next-Cursor, RateLimit, "
+    "RateLimit-Policy, Retry-After, X-Request-ID, Idempotency-Replayed, X-Lambkin-Stream"
 )
 
 
@@ -93,6 +93,8 @@ class App(FastAPI):
                 "Idempotency-Key",
                 "If-Match",
                 "If-None-Match",
+                "If-Range",
+                "Range",
                 "X-Request-ID",
             ],
             expose_headers=EXPOSED_HEADERS.split(", "),

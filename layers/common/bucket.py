@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from common.aws import aws_client
 from common.settings import get_settings
@@ -16,11 +16,21 @@ _NO_ENCRYPTION: Final = frozenset({"NotImplemented", "InvalidArgument", "Invalid
 
 
 class BucketFailed(Exception):
-    """The bucket does not answer, or refuses. Names the call and the reason; no key, as one may be secret."""
+    """The bucket does not answer, or refuses. Names the call and the reason; no key, as one may be secret.
+
+    `code` is what S3 calls the reason; empty where it did not answer.
+    """
+
+    def __init__(self, call: str, reason: str, code: str = "") -> None:
+        super().__init__(f"{call}: {reason}")
+        self.code = code
 
 
-def put(key: str, content: bytes, content_type: str) -> None:
-    """Store an object, encrypted at rest where the service offers it. Raises BucketFailed."""
+def put(key: str, content: bytes | BinaryIO, content_type: str) -> None:
+    """Store an object, encrypted at rest where the service offers it. Raises BucketFailed.
+
+    `content` may be an open file, which is read from its beginning.
+    """
     from botocore.exceptions import ClientError
 
     wanted = {
@@ -30,13 +40,15 @@ def put(key: str, content: bytes, content_type: str) -> None:
         "ContentType": content_type,
         "CacheControl": "no-store",
     }
-    with _telling("put"):
+    with telling("put"):
         try:
-            _client().put_object(**wanted, ServerSideEncryption="AES256")
+            bucket_client().put_object(**wanted, ServerSideEncryption="AES256")
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in _NO_ENCRYPTION:
                 raise
-            _client().put_object(**wanted)
+            if not isinstance(content, bytes):
+                content.seek(0)
+            bucket_client().put_object(**wanted)
 
 
 def remove_below(prefix: str) -> int:
@@ -44,10 +56,10 @@ def remove_below(prefix: str) -> int:
     if not prefix.strip("/"):
         raise ValueError("that is the whole bucket")
     removed = 0
-    with _telling("remove"):
+    with telling("remove"):
         while found := _below(prefix):
             for key in found:
-                _client().delete_object(Bucket=get_settings().bucket, Key=key)
+                bucket_client().delete_object(Bucket=get_settings().bucket, Key=key)
             removed += len(found)
     return removed
 
@@ -59,7 +71,7 @@ def presigned_get(key: str, *, filename: str, content_type: str) -> str:
     credentials may be looked up: not for the event loop.
     """
     return str(
-        _client(get_settings().s3_public_url).generate_presigned_url(
+        bucket_client(get_settings().s3_public_url).generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": get_settings().bucket,
@@ -74,22 +86,25 @@ def presigned_get(key: str, *, filename: str, content_type: str) -> str:
 
 
 @contextmanager
-def _telling(call: str) -> Iterator[None]:
+def telling(call: str) -> Iterator[None]:
+    """Raise BucketFailed, which names `call`, for what boto3 raises within."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        raise BucketFailed(f"{call}: {error.response.get('Error', {}).get('Code', '')}") from None
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        raise BucketFailed(call, code, code) from None
     except BotoCoreError as error:
         # Its message has the address of the object.
-        raise BucketFailed(f"{call}: {type(error).__name__}") from None
+        raise BucketFailed(call, type(error).__name__) from None
 
 
 def _below(prefix: str) -> list[str]:
-    answer = _client().list_objects_v2(Bucket=get_settings().bucket, Prefix=prefix)
+    answer = bucket_client().list_objects_v2(Bucket=get_settings().bucket, Prefix=prefix)
     return [each["Key"] for each in answer.get("Contents", ())]
 
 
-def _client(reached_at: str | None = None) -> Any:  # noqa: ANN401 - boto3's clients have no types
+def bucket_client(reached_at: str | None = None) -> Any:  # noqa: ANN401 - boto3's clients have no types
+    """The client, at `reached_at` where it signs for clients who reach the bucket there."""
     return aws_client("s3", timeout_seconds=_CALL_SECONDS, reached_at=reached_at)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-FUNCTIONS: Final = ("auth", "users", "health", "worker", "ai")
+FUNCTIONS: Final = ("auth", "users", "files", "health", "worker", "ai")
 
-PERSONAL: Final = ("auth", "users")
+PERSONAL: Final = ("auth", "users", "files")
 """Those that keep what belongs to a person: their `jobs.py` can `export_person` and `erase_person`."""

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The text, where Postgres can store it. Raises ValueError."""
     if "\x00" in text:
         raise ValueError("must not contain the character U+0000")
     try:
@@ -17,7 +18,7 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 """Text that Postgres can store."""
 
 

@@ -15,6 +15,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from common.setting_values import ScannerUrl, SentryDsn
+
 INSECURE_SECRET = "lambkin-insecure-development-secret"  # noqa: S105 - refused when STAGE=prod
 INSECURE_KEY = "development:bGFtYmtpbi1pbnNlY3VyZS1kZXZlbG9wbWVudC1rZXk="
 REFERENCE = "secret:"
@@ -28,7 +30,6 @@ MAY_REFER = (
 )
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
-_DSN: Final = re.compile(r"https?://[^/@\s]+@[^/@\s]+(/[^/\s]+)*/\d+/?")
 
 # A header's name, and what its value may be (RFC 9110, sections 5.1 and 5.5).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -145,6 +146,31 @@ class Settings(BaseSettings):
         None,
         description="The bucket's service as clients reach it, for presigned links; unset: as we do.",
     )
+    file_quota_bytes: int = Field(
+        10 * 1024**3, ge=0, description="How much one account may store, uploads under way included."
+    )
+    file_types: CommaSeparated = Field(
+        ("*/*",), description="What may be uploaded, by content: `image/*, application/pdf`."
+    )
+    file_trash_days: int = Field(30, ge=1, le=365, description="How long the trash keeps a file.")
+    file_stream_bytes: int = Field(
+        0,
+        ge=0,
+        description="Content up to this size passes through `files`; what is larger, a redirect to the "
+        "bucket. In Lambda at most 4 MB do.",
+    )
+    image_max_pixels: int = Field(
+        50_000_000, ge=1_000_000, le=500_000_000, description="Larger pictures are rejected."
+    )
+    image_keep_metadata: bool = Field(
+        default=False, description="Whether stored pictures keep where and with what they were taken."
+    )
+    scanner_url: ScannerUrl = Field(
+        None,
+        description="ClamAV: `tcp://clamav:3310` or `unix:///run/clamav/clamd.ctl`. "
+        "Unset: nothing is scanned.",
+    )
+    upload_hours: int = Field(24, ge=1, le=168, description="How long an upload may take.")
     queue_prefix: str = Field("lambkin-", description="A function's queue is this and its name.")
     queues: bool = Field(default=True, description="Off: job handlers only poll Postgres.")
     mail_transport: Literal["ses", "smtp"] = Field("ses", description="How mail leaves.")
@@ -178,7 +204,7 @@ class Settings(BaseSettings):
         le=65_535,
         description="Where a container that does jobs answers `/metrics`, to neighbours; 0: nowhere.",
     )
-    sentry_dsn: str | None = Field(
+    sentry_dsn: SentryDsn = Field(
         None, description="Where unexpected errors are told; wants the dependency group `errors`."
     )
 
@@ -191,7 +217,7 @@ class Settings(BaseSettings):
         # A gateway that is given the same list may want spaces: Caddy does.
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
-    @field_validator("cors_origins", "encryption_keys", mode="before")
+    @field_validator("cors_origins", "encryption_keys", "file_types", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -222,13 +248,6 @@ class Settings(BaseSettings):
     @classmethod
     def _take_nothing_for_unset(cls, value: str | None) -> str | None:
         # boto3 takes an empty address that it is handed for one, and refuses it.
-        return value or None
-
-    @field_validator("sentry_dsn")
-    @classmethod
-    def _check_dsn(cls, value: str | None) -> str | None:
-        if value and not _DSN.fullmatch(value):
-            raise ValueError("must look like https://key@host/project")
         return value or None
 
     @field_validator("ollama_headers")

@@ -6,9 +6,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from common.functions import PERSONAL
 from tests.contract.document import OPERATIONS
 from tests.docs.test_audit import ROWS
 from tests.parity import test_parity
+from tests.parity.operations.files import WITH_A_BUCKET
 from tests.support.jobs import run_jobs
 from tests.support.transports import PEER
 from tests.support.world import World
@@ -16,6 +18,11 @@ from tests.support.world import World
 # What docs/audit.md says that an entry of each action tells besides.
 DETAILS: Final = {action: set(re.findall(r"`(\w+)`", row["details"])) for action, row in ROWS.items()}
 WITHOUT: Final = {
+    "start_upload": "announces a file; that it is there is an entry",
+    "request_parts": "signs addresses for an upload that was announced",
+    "abort_upload": "gives up what never was there",
+    "sign_image_link": "keeps nothing: it signs a link to what is one's own",
+    "change_file": "describes one's own file anew, as often as one likes; its version counts",
     "refresh": "goes on with a session whose opening is an entry",
     "create_chat_completion": "changes nothing: its answer is told, and not kept",
     "introspect_token": "changes nothing: it looks at a token",
@@ -32,13 +39,20 @@ def _entries(world: World, request_id: str) -> list[Any]:
     return world.rows("select * from audit_log where request_id = :id", id=request_id)
 
 
+@pytest.fixture
+def bucket_where_it_is_asked(operation: str, request: pytest.FixtureRequest) -> None:
+    if operation in WITH_A_BUCKET:
+        request.getfixturevalue("plain_bucket")
+
+
+@pytest.mark.usefixtures("bucket_where_it_is_asked")
 @pytest.mark.parametrize("operation", CHANGING)
 def test_a_change_leaves_an_entry_that_tells_all(operation: str, asgi: httpx.Client, world: World) -> None:
     response = test_parity.OPERATIONS[operation][0](asgi, world)
     assert response.is_success, response.text
     entries = _entries(world, response.headers["x-request-id"])
     if not entries:
-        for function in ("auth", "users"):
+        for function in PERSONAL:
             run_jobs(function)
         entries = _entries(world, response.headers["x-request-id"])
     assert bool(entries) != (operation in WITHOUT)

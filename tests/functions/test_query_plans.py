@@ -2,22 +2,27 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection
 
 from common.pagination import PageParameters
+from functions.files.repository import files
 from functions.users.repository import accounts
 from tests.support.plans import Explainer, Plan, explainer, filled_database
 from tests.support.postgres import Databases
 
 ROWS: Final = 100_000
+FILES: Final = 50_000
 MOST_READ: Final = 6_000
 """Rows that one page may look at: fewer than the hundredth page has before it."""
+
+_OWNER: Final = f"md5('user ' || case when n % 10 < 6 then 1 else 1 + n % {FILES // 50} end)::uuid"
 
 # A table, and how it is filled. `luck` and `fate` are numbers below 1000, the same in each run. No column is
 # like another: where those whom a filter fits stand last in an order, Postgres reads all before them, as it
@@ -33,6 +38,27 @@ INSERTS: Final = {
             case when fate < 5 then 'disabled' when fate < 8 then 'deleting' else 'active' end,
             timestamptz '2026-01-01 00:00Z' + n * interval '1 minute'
         from generate_series(1, {ROWS}) n,
+            lateral (select abs(hashtext('luck ' || n)) % 1000 as luck) as l,
+            lateral (select abs(hashtext('fate ' || n)) % 1000 as fate) as f
+    """,
+    # Six of ten files are one person's, of the others everybody has twenty. Nobody else's tag is theirs.
+    "file_contents": f"""
+        insert into file_contents (id, owner_id, state, size, object_key, media_type)
+        select md5('content ' || n)::uuid, {_OWNER}, 'ready', n, 'files/' || n, 'image/jpeg'
+        from generate_series(1, {FILES}) n
+    """,
+    "files": f"""
+        insert into files (id, owner_id, content_id, name, media_type, size, tags, created_at, trashed_at)
+        select md5('file ' || n)::uuid, {_OWNER}, md5('content ' || n)::uuid,
+            md5('name ' || n) || ' ' || (array['beach', 'Beach', 'letter', 'bill'])[1 + luck % 4],
+            case when luck < 1 then 'video/mp4' when luck < 3 then 'image/png'
+                when luck < 300 then 'text/plain' else 'image/jpeg' end,
+            abs(hashtext('size ' || n)),
+            case when fate < 1 then '{{rare,many}}' when fate < 50 then '{{some,many}}'
+                when fate < 700 then '{{many}}' else '{{}}' end::varchar[],
+            timestamptz '2026-01-01 00:00Z' + n * interval '1 minute',
+            case when fate % 10 = 9 then timestamptz '2026-06-01 00:00Z' + luck * interval '1 hour' end
+        from generate_series(1, {FILES}) n,
             lateral (select abs(hashtext('luck ' || n)) % 1000 as luck) as l,
             lateral (select abs(hashtext('fate ' || n)) % 1000 as fate) as f
     """,
@@ -85,8 +111,52 @@ _ACCOUNTS: Final = {
     "all": accounts.Filters(role="editor", state="active", created_after=_day(2), q="abc"),
 }
 
+_FILES: Final = {
+    "none": files.Filters(),
+    "a kind of most": files.Filters(type="image"),
+    "a kind of few": files.Filters(type="video"),
+    "a kind of none": files.Filters(type="audio"),
+    "a type of most": files.Filters(type="image/jpeg"),
+    "a type of few": files.Filters(type="image/png"),
+    "a tag of most": files.Filters(tag="many"),
+    "a tag of some": files.Filters(tag="some"),
+    "a tag of few": files.Filters(tag="rare"),
+    "a tag of none": files.Filters(tag="nothing"),
+    "large": files.Filters(size_min=2_100_000_000),
+    "small": files.Filters(size_max=2_000_000),
+    "an hour": files.Filters(created_after=_day(20), created_before=_day(20).replace(hour=1)),
+    "text of many": files.Filters(q="BEACH"),
+    "text of one": files.Filters(q=hashlib.md5(b"name 4711", usedforsecurity=False).hexdigest()[:12]),
+    "text of none": files.Filters(q="nobody has this"),
+    "two of most": files.Filters(type="image", tag="many"),
+    "two of few": files.Filters(type="video", tag="rare"),
+    "all": files.Filters(type="image/png", tag="some", created_after=_day(2), q="abc", size_min=7),
+}
+# What is kept for a month only has no index for sizes and times: with those, all of it may be looked at.
+_TRASH: Final = {
+    said: replace(filters, trashed=True)
+    for said, filters in _FILES.items()
+    if said not in ("large", "small", "an hour")
+}
+
+
+def _files_of(owner: UUID) -> Callable[..., tuple[list[Any], str | None]]:
+    def page(connection: Connection, filters: Any, sort: str, parameters: PageParameters) -> Any:
+        return files.page(connection, owner, filters, sort, parameters)
+
+    return page
+
+
+_WITH_MOST, _WITH_SOME, _WITH_NONE = (
+    UUID(hashlib.md5(f"user {n}".encode(), usedforsecurity=False).hexdigest()) for n in (1, 10, 90_000)
+)
+
 LISTINGS: Final = {
     "accounts": Listing("users", accounts.page_of_accounts, _ACCOUNTS, _both_ways(accounts.SORTS)),
+    "files of one with many": Listing("files", _files_of(_WITH_MOST), _FILES, _both_ways(files.SORTS)),
+    "files of one with some": Listing("files", _files_of(_WITH_SOME), _FILES, _both_ways(files.SORTS)),
+    "files of one with none": Listing("files", _files_of(_WITH_NONE), _FILES, _both_ways(files.SORTS)),
+    "a full trash": Listing("files", _files_of(_WITH_MOST), _TRASH, _both_ways(files.TRASH_SORTS)),
 }
 
 

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from common import rate_limits
+from common.aws import aws_client
 from common.database import dispose_engines
 from common.settings import Settings, get_settings
 from tests.support.ollama import FakeOllama, fake_ollama
@@ -129,3 +131,11 @@ def limits_on(settings: SettingsChange, world: World) -> Iterator[None]:
     yield
     world.run("delete from rate_limits")
     rate_limits._refused_until.clear()
+
+
+@pytest.fixture
+def plain_bucket(moto_url: str, settings: SettingsChange) -> None:
+    """A bucket that is there, and no more: it checks no signature."""
+    name = f"plain-{uuid4().hex[:12]}"
+    settings(AWS_ENDPOINT_URL=moto_url, BUCKET=name)
+    aws_client("s3", timeout_seconds=10).create_bucket(Bucket=name)

@@ -12,6 +12,7 @@ from common.models.credentials import (
     SigningKey,
     SigningSecret,
 )
+from common.models.files import File, FileContent, StorageUsage, StoredObject, Upload
 from common.models.invitations import BulkInvitation, BulkInvitationLine
 from common.models.jobs import Job
 from common.models.personal_data import ErasureReport, Export, ExportPart
@@ -27,6 +28,8 @@ __all__ = [
     "ErasureReport",
     "Export",
     "ExportPart",
+    "File",
+    "FileContent",
     "IdempotencyKey",
     "Job",
     "OneTimeToken",
@@ -38,5 +41,8 @@ __all__ = [
     "Session",
     "SigningKey",
     "SigningSecret",
+    "StorageUsage",
+    "StoredObject",
+    "Upload",
     "User",
 ]

@@ -101,6 +101,11 @@ OWNERSHIP: Final[dict[str, Ownership]] = {
     "exports": _owned("users"),
     "export_parts": Ownership("common", select=_USERS, insert=_PERSONAL, delete=_USERS),
     "erasure_reports": Ownership("common", select=_USERS, insert=_PERSONAL),
+    "file_contents": _owned("files"),
+    "files": _owned("files"),
+    "uploads": _owned("files"),
+    "storage_usage": _owned("files"),
+    "stored_objects": _owned("files"),
     "audit_log": Ownership("common", select=_USERS, insert=_SERVING),
     "jobs": Ownership(
         "common",

@@ -64,10 +64,10 @@ class Operation:
         return names[0] if names else ""
 
     @property
-    def success(self) -> int:
-        """The one status of success."""
-        [status] = [int(status) for status in self.described["responses"] if status.startswith("2")]
-        return status
+    def successes(self) -> set[int]:
+        """The statuses of success, of which one may lead elsewhere."""
+        described = {int(status) for status in self.described["responses"]}
+        return {status for status in described if status < 400} - {304}
 
     def status(self, code: str) -> int:
         """The status with which a code is described. Raises NotUnderstood where it is not."""

@@ -48,6 +48,8 @@ def fitting(operation: Operation, world: World) -> Call:
             arguments["json"] = body
         elif kind == "application/x-www-form-urlencoded":
             arguments["data"] = body
+        elif kind == "multipart/form-data":
+            arguments["files"] = {"file": ("sonnet.txt", body["file"].encode(), "text/plain")}
         else:
             arguments |= {"content": body, "headers": arguments["headers"] | {"Content-Type": kind}}
     return Call(operation, arguments)

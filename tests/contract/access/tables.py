@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from common.functions import FUNCTIONS
 from tests.contract.access.demands import Operation
 from tests.support.api_keys import mint
+from tests.support.files import make_file
 from tests.support.ollama import MODEL
 from tests.support.world import World
 
@@ -37,6 +38,7 @@ PUBLIC: Final = {
     "undo_deletion",
     "download_export",
     "accept_invitation",
+    "read_public_image",
 }
 """Operations for everybody. Without a line here, one that demands nothing is an oversight."""
 
@@ -60,6 +62,13 @@ ANSWERS: Final = {
     "read_export": "no_export",
     "download_export": "invalid_link",
     "accept_invitation": "invalid_link",
+    # There is no bucket.
+    "upload_file": "unavailable",
+    "request_parts": "unavailable",
+    "complete_upload": "not_arrived",
+    "restore_file": "not_in_trash",
+    "read_image": "no_picture",
+    "read_public_image": "invalid_signature",
 }
 """How an operation ends for who may call it, where its example does not succeed: nobody's token, for one."""
 
@@ -87,12 +96,13 @@ class Row:
     """What a path parameter names: a row of the caller's own, or one of anybody's that a permission opens.
 
     `make` gives the name of a new row, of the account that it is told where it is somebody's; `missing` is
-    the name of none, and as long.
+    the name of none, and as long; `refusal` how one that is not the caller's is refused.
     """
 
     of: Literal["the caller", "anybody"]
     make: Callable[[World, UUID], object]
     missing: str = NOBODYS
+    refusal: str = "not_found"
 
 
 def _role_name() -> str:
@@ -133,6 +143,24 @@ def _list_of_invitations(world: World, owner: UUID) -> object:
     return world.scalar(statement, id=uuid4(), owner=owner)
 
 
+def _file(world: World, owner: UUID) -> object:
+    return make_file(world, owner)
+
+
+def _upload(world: World, owner: UUID) -> object:
+    statement = (
+        "insert into uploads (id, owner_id, kind, size, part_size, object_key, attributes, expires_at) "
+        "values (:id, :owner, 'parts', 9000000, 8388608, 'files/x', cast(:attributes as jsonb), "
+        "now() + interval '1 day') returning id"
+    )
+    world.run(
+        "insert into storage_usage (owner_id, reserved) values (:owner, 9000000) "
+        "on conflict (owner_id) do update set reserved = storage_usage.reserved + 9000000",
+        owner=owner,
+    )
+    return world.scalar(statement, id=uuid4(), owner=owner, attributes='{"name": "sonnet.txt"}')
+
+
 ROWS: Final = {
     "session_id": Row("the caller", _session),
     "api_key_id": Row("the caller", _api_key),
@@ -141,6 +169,9 @@ ROWS: Final = {
     "revoke_invitation": Row("anybody", _invited),
     "list_id": Row("anybody", _list_of_invitations),
     "name": Row("anybody", _role, missing=_role_name()),
+    "file_id": Row("the caller", _file),
+    "read_public_image": Row("anybody", _file),
+    "upload_id": Row("the caller", _upload, refusal="no_upload"),
     "model_id": Row("anybody", lambda *_: MODEL, missing="x" * len(MODEL)),
 }
 """By path parameter, or by operation where that wants a row of another kind."""

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from common import bucket as bucket_module
 from common.bucket import BucketFailed
 from common.database import get_database
+from common.functions import PERSONAL
 from common.personal_data import Topic
 from common.settings import get_settings
 from functions.auth import personal_data as of_auth
@@ -126,7 +127,7 @@ def test_without_the_bucket_for_too_long_the_export_fails_and_its_person_is_told
 ) -> None:
     settings(AWS_ENDPOINT_URL="http://127.0.0.1:1")
     ask(asgi, person)
-    for function in ("auth", "users"):
+    for function in PERSONAL:
         run_job(job_of(world, person, "export_person", function), function)
     world.run("update jobs set max_attempts = 1 where task = 'assemble_export'")
     assert "dead" in run_due(world, person.id)

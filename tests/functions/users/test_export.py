@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from common import api_keys, audit, personal_data
 from common.context import RequestContext, enter_context
 from common.database import get_database
+from common.functions import PERSONAL
 from common.ids import new_id
 from common.personal_data import Topic
 from functions.users import personal_data as of_users
@@ -27,6 +28,7 @@ from tests.support.world import PASSWORD, Person, World
 TOPICS = {
     "profile.json", "audit.json", "exports.json", "invitations.json", "bulk_invitations.json",
     "password.json", "sessions.json", "api_keys.json", "links.json", "registrations.json",
+    "files.json", "uploads.json",
 }  # fmt: skip
 
 
@@ -146,10 +148,10 @@ def test_parts_are_unreadable_at_rest_and_gone_when_the_archive_is_there(
 ) -> None:
     export_id = ask(asgi, person).json()["id"]
     content = "select content from export_parts where export_id = :id"
-    for function in ("auth", "users"):
+    for function in PERSONAL:
         run_job(job_of(world, person, "export_person", function), function)
     written = world.rows(content, id=export_id)
-    assert len(written) == 2
+    assert len(written) == len(PERSONAL)
     assert all(person.email not in part.content for part in written)
     run_due(world, person.id)
     assert world.rows(content, id=export_id) == []

@@ -18,7 +18,8 @@ def owner(database_url: str, set_environment: SetEnvironment) -> Iterator[Databa
     assert database_url
     set_environment(QUEUES="false")
     owner = Database("")
-    tables = ("jobs", "users", "idempotency_keys", "rate_limits")
+    owned = ("files", "uploads", "storage_usage", "file_contents")
+    tables = ("jobs", *owned, "users", "idempotency_keys", "rate_limits")
 
     def empty() -> None:
         for table in tables:

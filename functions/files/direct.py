@@ -1,0 +1,91 @@
+"""The simple upload: the bytes in the request itself."""
+
+import asyncio
+import hashlib
+import re
+from typing import Final
+
+from fastapi import UploadFile
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
+
+from common import bucket
+from common.access import Principal
+from common.database import answer_in_transaction, in_transaction
+from common.errors import ContentTooLarge
+from common.ids import new_id
+from functions.files import completion, kinds, removal, uploads
+from functions.files.completion import Verified
+from functions.files.repository import files
+from functions.files.representation import file_read
+from functions.files.schemas.files import FileName, FileRead
+from functions.files.storage import BucketFailed
+
+MOST_BYTES: Final = 4 * 1024**2
+"""What passes through a Lambda, base64 and form included."""
+
+_NAME: Final = TypeAdapter[str](FileName)
+
+
+async def upload(
+    user: Principal, content: bytes, said: str | None, attributes: dict[str, object]
+) -> FileRead:
+    """Store the bytes and give the file. Raises TypeMismatch, TypeNotAllowed, QuotaExceeded, Unavailable."""
+    media_type = kinds.admitted(content, said)
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(content).digest())
+    upload_id = new_id()
+    values = {
+        "id": upload_id,
+        "owner_id": user.user_id,
+        "kind": "direct",
+        "size": len(content),
+        "sha256": digest,
+        "media_type": media_type,
+        "object_key": f"files/{upload_id}/upload",
+        "attributes": attributes,
+    }
+    row = await in_transaction(lambda session: uploads.open_upload(session, values))
+    done = False
+
+    def work(session: Session) -> FileRead:
+        nonlocal done
+        file_id = completion.settle(session, row, Verified(media_type, digest))
+        found = files.read(session, user.user_id, file_id)
+        done = True
+        return file_read(found)  # type: ignore[arg-type]  # it was made a line ago
+
+    try:
+        await asyncio.to_thread(bucket.put, row.object_key, content, media_type)
+        return await answer_in_transaction(work)
+    except BucketFailed:
+        raise uploads.bucket_down() from None
+    finally:
+        # Where it failed, or where the request was answered before and this was a repetition.
+        if not done:
+            await in_transaction(lambda session: removal.end_upload(session, upload_id))
+
+
+async def receive(user: Principal, file: UploadFile, name: str | None) -> FileRead:
+    """Store what came in a form. Raises ContentTooLarge, InvalidInput, and what `upload` does."""
+    content = await file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ContentTooLarge("Larger files than 4 MiB go to the bucket: POST /v1/files/uploads.")
+    if not content:
+        raise uploads.unacceptable("file", "must not be empty")
+    return await upload(user, content, _said(file), {"name": _name(name, file)})
+
+
+def _said(file: UploadFile) -> str | None:
+    said = (file.content_type or "").partition(";")[0].strip().lower()
+    return said or None
+
+
+def _name(given: str | None, file: UploadFile) -> str:
+    """What it is called: as given, or as the form says, without the folders that some clients send."""
+    if given is not None:
+        return given
+    last = re.split(r"[/\\]", file.filename or "")[-1]
+    try:
+        return _NAME.validate_python("".join(c for c in last if c.isprintable())[:255] or "file")
+    except ValidationError:
+        return "file"

@@ -1,0 +1,100 @@
+"""What leaves: files for good, the contents that nothing needs, and their objects in the bucket.
+
+The rows go first, with their objects marked as doomed in the same transaction; the objects go after it, and
+leave the record when they are surely gone. Whatever dies on the way, a sweep ends it.
+"""
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from common.database import Database
+from common.jobs import JobContext, enqueue
+from common.logs import get_logger
+from common.settings import get_settings
+from functions.files import storage
+from functions.files.repository import contents, files, objects, uploads, usage
+from functions.files.storage import BucketFailed
+from functions.files.task_names import REMOVE
+
+log = get_logger(__name__)
+
+_BATCH: Final = 100
+# So long an upload that has ended can be asked about.
+_TOLD: Final = timedelta(days=7)
+
+
+def delete_file(session: Session, owner_id: UUID, file_id: UUID) -> bool:
+    """Delete a file, and what it consists of unless another one does too; False where there is none."""
+    held = files.hold(session, owner_id, file_id)
+    if held is None:
+        return False
+    # Held first: who uploads the same bytes at this moment waits, and then finds them or makes them anew.
+    content = contents.hold(session, held.content_id)
+    files.remove(session, file_id)
+    if content is not None and not contents.is_needed(session, content.id):
+        objects.doom_content(session, content.id)
+        contents.remove(session, content.id)
+        usage.change(session, owner_id, used=-content.size)
+        clear_away(session, owner_id)
+    return True
+
+
+def end_upload(session: Session, upload_id: UUID) -> bool:
+    """End an open upload without a file and give its room back; False where it was not open."""
+    row = uploads.end(session, upload_id)
+    if row is None:
+        return False
+    usage.change(session, row.owner_id, reserved=-row.size)
+    objects.doom(session, [row.object_key])
+    clear_away(session, row.owner_id)
+    return True
+
+
+def clear_away(session: Session, owner_id: UUID) -> None:
+    """Have the doomed objects of an owner removed soon."""
+    enqueue(session, "files", REMOVE, {"owner_id": str(owner_id)})
+
+
+def remove_objects(job: JobContext) -> None:
+    """Remove the doomed objects of an owner."""
+    owner_id = UUID(job.payload["owner_id"])
+    while keys := job.transaction(partial(objects.removable, limit=_BATCH, owner_id=owner_id)):
+        for key in keys:
+            storage.remove(key)
+        job.transaction(partial(objects.forget, keys=keys))
+        job.extend()
+    job.finish()
+
+
+def sweep_objects(database: Database) -> None:
+    """Remove what is doomed, and what was announced and never came to be needed."""
+    while database.transaction(partial(objects.doom_abandoned, limit=_BATCH)):
+        pass
+    try:
+        while keys := database.transaction(partial(objects.removable, limit=_BATCH)):
+            for key in keys:
+                storage.remove(key)
+            database.transaction(partial(objects.forget, keys=keys))
+    except BucketFailed as error:
+        # The next sweep goes on with them.
+        log.warning("objects_not_removed", error=str(error))
+
+
+def sweep_uploads(database: Database) -> None:
+    """End the uploads whose time is over, and forget those that ended long ago."""
+    while ids := database.transaction(partial(uploads.expired, limit=_BATCH)):
+        for upload_id in ids:
+            database.transaction(partial(end_upload, upload_id=upload_id))
+    database.transaction(partial(uploads.forget_old, kept=_TOLD))
+
+
+def sweep_trash(database: Database) -> None:
+    """Delete what has been in the trash for FILE_TRASH_DAYS."""
+    kept = timedelta(days=get_settings().file_trash_days)
+    while rows := database.transaction(partial(files.long_in_trash, kept=kept, limit=_BATCH)):
+        for row in rows:
+            database.transaction(partial(delete_file, owner_id=row.owner_id, file_id=row.id))
