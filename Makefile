@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment test-previous \
-	localstack fuzz check check-template format openapi bench clean
+	test-files localstack fuzz check check-template format openapi bench corpus clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -56,8 +56,15 @@ test-previous: install ## Run the functions of the release before on the schema 
 	$(RUN)/pytest -n 0 tests/previous $(ARGS)
 
 test-docker: install ## Run the Docker network's containers as processes behind a real Caddy (no Docker).
-	infra/ci/caddy.sh
+	infra/ci/program.sh caddy caddy
 	LAMBKIN_CADDY=$$(command -v caddy) $(RUN)/pytest -n 0 tests/infra/docker $(ARGS)
+
+# Of the steps, every EVERYth.
+EVERY ?= 1
+test-files: install ## Files: a real ClamAV, and a crash at every step between upload and removal (EVERY=4: fewer of them).
+	infra/ci/program.sh clamd clamav-daemon
+	LAMBKIN_CLAMD=$$(PATH=$$PATH:/usr/sbin command -v clamd) LAMBKIN_EVERY_STEP=$(EVERY) \
+		$(RUN)/pytest -n $${PYTEST_WORKERS:-2} tests/functions/files/test_clamd.py tests/functions/files/test_every_step.py $(ARGS)
 
 # The last image that starts without an account; a newer one wants LOCALSTACK_AUTH_TOKEN.
 LOCALSTACK_TAG ?= 4.14.0
@@ -99,6 +106,9 @@ openapi: install ## Write the OpenAPI documents to tests/contract.
 
 bench: install ## Measure, each figure as a ratio in one run.
 	$(RUN)/python -m infra.bench $(ARGS)
+
+corpus: install ## Run real and hostile images of other projects through the decoder; a contact sheet shows them.
+	$(RUN)/python -m infra.corpus $(ARGS)
 
 clean: ## Remove what was built and cached; data in .lambkin stays.
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

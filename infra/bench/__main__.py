@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.bench import bearers, cold, lists, served, shares, sign_ins, warm
+from infra.bench import bearers, cold, images, lists, served, shares, sign_ins, warm
 from infra.bench.figures import Result, table, write_json
 from infra.bench.rig import BenchFailed, Rig, open_rig
 
-MEASURES = ("mangum", "http", "sign-ins", "keys", "lists", "cold", "profile")
+MEASURES = ("mangum", "http", "sign-ins", "keys", "lists", "images", "cold", "profile")
 # Where only running matters, hashes are cheap: 32 real ones at once are 8 s of a processor.
 CHEAP = {"PASSWORD_HASH_KIB": "8", "PASSWORD_HASH_PASSES": "1"}
 MANY = 1_000_000
@@ -61,6 +61,9 @@ class Run:
             yield bearers.measure(self.rig, accounts, progress=self.progress, **self._bounds(4, 1.5))
         if few_and_many is not None:
             yield lists.measure(few_and_many, accounts, progress=self.progress, **self._bounds(5, 1.0))
+        if "images" in chosen:
+            bounds: dict[str, Any] = {"rounds": 1, "megapixels": [1]} if self.quick else {"rounds": 6}
+            yield images.measure(self.rig, progress=self.progress, **bounds)
         if "cold" in chosen:
             rounds = 1 if self.quick else 10
             yield cold.measure(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from common.aws import aws_client
 from common.settings import get_settings
+from infra import bucket_cors
 
 FORGETFUL = "localstack"
 PUBLIC_KEY = "test"
@@ -34,6 +35,8 @@ def main() -> None:
         s3.create_bucket(Bucket=settings.bucket)
     s3.head_bucket(Bucket=settings.bucket)
     print(f"The bucket {settings.bucket} is at {endpoint}.")
+    if not bucket_cors.allow(s3, settings.bucket, settings.allowed_origins):
+        print("It knows no CORS: pages of another origin cannot upload to it, nor read from it.")
 
 
 if __name__ == "__main__":

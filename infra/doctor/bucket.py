@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ class Bucket:
         return (
             *self._way.checks,
             Check("bucket", self.bucket),
+            Check("CORS", self.cors),
             Check("durability", self.durability),
             Check("clock", self.clock),
         )
@@ -66,6 +68,27 @@ class Bucket:
         if aws.status_of(error) in (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.BAD_REQUEST):
             return failed(f"The bucket {name} is in another region.", "Set AWS_REGION to the bucket's.")
         return aws.refusal(error, "S3")
+
+    def cors(self) -> Iterator[Finding]:
+        """May the pages that call us upload to it? Who may not ask for the rules is told nothing."""
+        try:
+            rules = aws.client("s3").get_bucket_cors(Bucket=self._settings.bucket).get("CORSRules")
+        except aws.failures() as error:
+            rules = [] if aws.code_of(error) == "NoSuchCORSConfiguration" else None
+        if rules is None:
+            return
+        uploading = [rule for rule in rules if "PUT" in rule["AllowedMethods"]]
+        allowed = [origin for rule in uploading for origin in rule["AllowedOrigins"]]
+        wanted = self._settings.allowed_origins
+        without = [each for each in wanted if not any(fnmatchcase(each, origin) for origin in allowed)]
+        if without:
+            yield warning(
+                f"Pages of {', '.join(without)} may not upload to the bucket: its CORS rules say no.",
+                "`lambkin up`, `docker compose up -d` and a deployment write them, from CORS_ORIGINS "
+                "or FRONTEND_URL.",
+            )
+        else:
+            yield ok(f"Pages of {', '.join(wanted)} may upload to it.")
 
     def durability(self) -> Iterator[Finding]:
         """LocalStack without an account keeps nothing."""

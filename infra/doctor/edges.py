@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 from common.settings import Settings
 from infra.doctor import aws
@@ -16,12 +17,14 @@ from infra.doctor.places import FRONTEND_SERVICE, Place, Viewpoint
 from infra.doctor.postgres import Postgres
 from infra.doctor.queues import Queues
 from infra.doctor.safety import Safety
+from infra.doctor.scanner import Scanner
 from infra.doctor.schema import Schema
 from infra.doctor.targets import FOR_BROWSERS, Malformed, Target, is_given, parse
 from infra.local.discovery import functions
 from infra.local.environment import ollama_advice
 
 _ASKING_THE_OTHERS: Final = "health"
+_SCANNING: Final = "files"
 
 
 class Network:
@@ -39,7 +42,7 @@ class Network:
         found = [Edge("settings", "", Safety(self._settings).checks)]
         found += self._to_backend()
         if self._view.looks_at_functions:
-            found += [self._to_postgres(), self._to_ollama(), self._to_bucket()]
+            found += [self._to_postgres(), self._to_ollama(), self._to_bucket(), *self._to_scanner()]
         if self._view.looks_at_browsers:
             found.append(self._to_links())
         if self._view.looks_at_functions:
@@ -115,6 +118,16 @@ class Network:
             find,
             lambda target: Bucket(Way(target, self._view), self._settings).checks,
         )
+
+    def _to_scanner(self) -> Iterator[Edge]:
+        url, name = self._settings.scanner_url, f"{_SCANNING} → scanner"
+        if not url or self._view.service not in (None, _SCANNING):
+            return
+        if urlsplit(url).scheme == "unix":
+            yield Edge(name, "a socket in the file system", Scanner(None, url).checks)
+        else:
+            find = partial(parse, "SCANNER_URL", url)
+            yield self._edge(name, find, lambda target: Scanner(Way(target, self._view), url).checks)
 
     def _to_links(self) -> Edge:
         url = self._settings.s3_public_url or self._settings.aws_endpoint

@@ -11,7 +11,7 @@ from infra.doctor import clocks
 from infra.doctor.findings import Check, Finding, failed, ok, warning
 from infra.doctor.postgres import Facts, Postgres
 
-NEEDED: Final = ("pg_trgm",)
+NEEDED: Final = ("btree_gin", "pg_trgm")
 """The extensions that the migrations install."""
 OFFERED: Final = ("citext", "vector")
 """Those that a server must offer for what is to come: `vector` (pgvector) for search over files."""

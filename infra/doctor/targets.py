@@ -7,12 +7,21 @@ from urllib.parse import urlsplit
 
 from common.settings import Settings
 
-_PORTS: Final = {"http": 80, "https": 443, "smtp": 25, "smtps": 465, "postgresql": 5432, "postgres": 5432}
+_PORTS: Final = {
+    "http": 80,
+    "https": 443,
+    "smtp": 25,
+    "smtps": 465,
+    "postgresql": 5432,
+    "postgres": 5432,
+    "tcp": 3310,
+}
 IN_DOCKER: Final = {
     "DATABASE_URL": "pgsql:5432",
     "OLLAMA_URL": "http://ollama:11434",
     "AWS_ENDPOINT_URL": "http://localstack:4566",
     "SMTP_URL": "smtp://mailpit:1025",
+    "SCANNER_URL": "tcp://clamav:3310",
     "INTERNAL_URL": "http://backend:8000",
     "FUNCTION_URLS": "http://backend:8000",
 }

@@ -39,7 +39,7 @@ INITDB = (
 )
 NOT_ADMITTED = "28P01"  # an SQLSTATE
 HBA = f"host all all {LOOPBACK}/32 scram-sha-256\n"
-EXTENSIONS = ("citext", "pg_trgm", "vector")
+EXTENSIONS = ("btree_gin", "citext", "pg_trgm", "vector")
 
 
 class PostgresUnusable(Exception):

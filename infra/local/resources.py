@@ -13,6 +13,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
+from infra import bucket_cors
 from infra.local.environment import endpoint
 
 FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
@@ -39,7 +40,11 @@ def client(service: str, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
 
 def provision(environment: Mapping[str, str], job_functions: Iterable[str]) -> None:
     """Make the bucket, the queues and the sender's identity where they are missing."""
-    _make_bucket(client("s3", environment), environment["BUCKET"])
+    s3 = client("s3", environment)
+    _make_bucket(s3, environment["BUCKET"])
+    # Of a bucket in AWS it is not ours to say who may reach it.
+    if endpoint(environment):
+        bucket_cors.allow(s3, environment["BUCKET"], _origins(environment))
     sqs = client("sqs", environment)
     for name in job_functions:
         make_queue(sqs, environment["QUEUE_PREFIX"] + name)
@@ -54,6 +59,11 @@ def _make_bucket(s3: Any, bucket: str) -> None:  # noqa: ANN401 - boto3's client
     except botocore.exceptions.ClientError:
         with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
             s3.create_bucket(Bucket=bucket)
+
+
+def _origins(environment: Mapping[str, str]) -> list[str]:
+    given = environment.get("CORS_ORIGINS") or environment["FRONTEND_URL"]
+    return [origin.strip().rstrip("/") for origin in given.split(",") if origin.strip()]
 
 
 def make_queue(sqs: Any, name: str) -> str:  # noqa: ANN401 - boto3's clients have no types

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
+from PIL import Image
 
 from common.functions import FUNCTIONS
 from infra.build.runtime_api import InvocationFailed
@@ -15,6 +18,8 @@ from infra.local import function_url
 from infra.local.discovery import functions
 from infra.local.home import PROJECT
 from tests.functions.ai.sse import PATH, asking, events, words
+from tests.functions.files.calls import TEXT, Client
+from tests.functions.files.pictures import jpeg
 from tests.support.api_keys import mint
 from tests.support.instances import BASE, InstancesTransport, Start, instances
 from tests.support.ollama import FakeOllama
@@ -53,7 +58,7 @@ def test_each_function_is_alive_in_its_artifact(client: httpx.Client, name: str)
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("name", ["auth", "users", "worker", "ai"])
+@pytest.mark.parametrize("name", ["auth", "users", "files", "worker", "ai"])
 def test_each_function_reaches_the_database_as_its_own_role(client: httpx.Client, name: str) -> None:
     probes = client.get(f"/v1/{name}/readyz").json()["probes"]
     assert {"name": "database", "state": "ok"}.items() <= probes[0].items(), probes
@@ -98,6 +103,48 @@ def test_a_chat_in_the_artifact_comes_together_and_says_so(
     assert (answer["statusCode"], answer["headers"]["x-lambkin-stream"]) == (200, "buffered")
     *chunks, end = events(answer["body"].splitlines())
     assert (words(chunks), end) == ("w0 w1 w2 w3 ", None)
+
+
+@pytest.fixture(scope="module")
+def bucket(ministack: int) -> dict[str, str]:
+    """What a function needs to know of a bucket that is there."""
+    given = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ministack}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "BUCKET": "artifacts",
+    }
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=given["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    s3.create_bucket(Bucket=given["BUCKET"])
+    return given
+
+
+def test_a_photograph_is_taken_in_looked_at_and_shown_smaller_by_the_artifact_alone(
+    start: Start, world: World, bucket: dict[str, str]
+) -> None:
+    transport = InstancesTransport(lambda name: start(name, **bucket))
+    with httpx.Client(transport=transport, base_url=BASE) as http:
+        client = Client(http, world.person(), world)
+        file = client.file(jpeg(1200, 800), "beach.jpg", "image/jpeg")
+        assert client.upload(TEXT)["media_type"] == "text/plain"
+        # Its decoder is a process of its own, which must find in the artifact what it needs.
+        start("files", "functions.files.jobs.handler", **bucket).invoke({"source": "aws.events"}, 60)
+        processed = client.read(file)
+        assert processed["state"] == "ready", processed
+        assert size_of(client.content(file, rendition=512).content) == (512, 341)
+        link = client.call("GET", f"/{file['id']}/image", params={"w": 300, "format": "png"})
+        assert link.status_code == 302, link.text
+        assert size_of(httpx.get(link.headers["location"]).content) == (300, 200)
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    return Image.open(BytesIO(content)).size
 
 
 @pytest.mark.parametrize("name", WITH_JOBS)

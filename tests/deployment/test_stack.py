@@ -3,17 +3,23 @@
 import re
 from collections.abc import Iterator
 from email.message import EmailMessage
+from hashlib import sha256
+from io import BytesIO
 from uuid import UUID
 
 import httpx
 import pytest
+from PIL import Image
 from sqlalchemy.orm import Session
 
 from common.functions import FUNCTIONS
 from common.ids import new_id
 from common.models import Job
+from infra import bucket_cors
 from tests.common.mail.smtp import Mailbox, smtp_server
 from tests.deployment.deployed import Deployed, FunctionUrlsTransport, emulator
+from tests.functions.files.calls import send
+from tests.functions.files.pictures import jpeg
 from tests.support.postgres import Databases
 from tests.support.waiting import eventually
 from tests.support.world import PASSWORD, World
@@ -93,7 +99,7 @@ def test_the_deployment_has_migrated_the_database_and_functions_use_it(
     client: httpx.Client, there: World
 ) -> None:
     assert int(there.scalar("select version_num from alembic_version")) >= 5
-    for name in ("auth", "users", "worker"):
+    for name in ("auth", "users", "files", "worker"):
         ready = client.get(f"/v1/{name}/readyz")
         assert (ready.status_code, ready.json()["state"]) == (200, "ok"), ready.text
 
@@ -107,9 +113,9 @@ def test_models_are_degraded_where_there_is_no_ollama(client: httpx.Client) -> N
     }
 
 
-def test_a_message_wakes_the_jobs_and_the_account_can_be_used(
-    client: httpx.Client, there: World, mailbox: Mailbox
-) -> None:
+@pytest.fixture(scope="module")
+def person(client: httpx.Client, there: World, mailbox: Mailbox) -> dict[str, str]:
+    """The headers of somebody who has registered, verified their address, and signed in."""
     email = there.address()
     body = {"email": email, "password": PASSWORD, "name": "Ada"}
     assert client.post("/v1/auth/register", json=body).status_code == 202
@@ -120,10 +126,55 @@ def test_a_message_wakes_the_jobs_and_the_account_can_be_used(
     signed_in = client.post("/v1/auth/login", json={"email": email, "password": PASSWORD, "cookie": True})
     assert signed_in.status_code == 200, signed_in.text
     assert "HttpOnly" in signed_in.headers["set-cookie"]
-    headers = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
-    assert client.get("/v1/users/me", headers=headers).json()["email"] == email
-    refused = client.get("/v1/users", headers=headers)
+    return {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+
+
+def test_a_message_wakes_the_jobs_and_the_account_can_be_used(
+    client: httpx.Client, person: dict[str, str]
+) -> None:
+    assert client.get("/v1/users/me", headers=person).json()["name"] == "Ada"
+    refused = client.get("/v1/users", headers=person)
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+
+
+def test_a_photograph_is_looked_at_by_the_jobs_and_comes_back_smaller(
+    client: httpx.Client, person: dict[str, str]
+) -> None:
+    form = {"file": ("beach.jpg", jpeg(), "image/jpeg")}
+    posted = client.post("/v1/files", headers=person, files=form)
+    assert posted.status_code == 201, posted.text
+    path = f"/v1/files/{posted.json()['id']}"
+
+    def ready() -> bool:
+        return bool(client.get(path, headers=person, params={"wait": 10}).json()["state"] == "ready")
+
+    eventually(ready, TICK_SECONDS)
+    for asked in (f"{path}/content?rendition=512", f"{path}/image?w=512&format=png"):
+        link = client.get(asked, headers=person)
+        assert link.status_code == 302, link.text
+        got = httpx.get(link.headers["location"])
+        assert Image.open(BytesIO(got.content)).size == (512, 341)
+
+
+def test_what_is_large_goes_to_the_bucket_by_itself(client: httpx.Client, person: dict[str, str]) -> None:
+    content = bytes(5_000_000)
+    wanted = {"name": "nothing.bin", "size": len(content), "sha256": sha256(content).hexdigest()}
+    upload = client.post("/v1/files/uploads", headers=person, json=wanted).json()
+    complete = f"/v1/files/uploads/{upload['id']}/complete"
+    assert client.post(complete, headers=person).status_code == 409, "nothing has arrived"
+    sent = send(upload["request"], content)
+    assert sent.status_code == 200, sent.text
+    file = client.post(complete, headers=person)
+    assert file.status_code in {200, 201}, file.text
+    link = client.get(f"/v1/files/{file.json()['id']}/content", headers=person)
+    assert httpx.get(link.headers["location"]).content == content
+
+
+def test_pages_may_reach_the_bucket(deployed: Deployed) -> None:
+    s3 = deployed.aws("s3")
+    [name] = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("lambkin-")]
+    [rule] = s3.get_bucket_cors(Bucket=name)["CORSRules"]
+    assert [rule] == bucket_cors.configuration(["http://localhost:3000"])["CORSRules"]
 
 
 def test_the_schedule_finds_a_job_that_no_message_told_of(there: World, unannounced: UUID) -> None:

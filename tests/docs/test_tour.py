@@ -1,8 +1,6 @@
 """The README's tour with curl is walked, each command as it stands there."""
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -16,12 +14,11 @@ from common.mail.rendering import render
 from infra.local.mail import Mailbox
 from tests.docs import curl
 from tests.docs.readme import commands_and_answers, fits, section
+from tests.docs.shell import run
 from tests.support.world import World
 
 TOUR = section("Five minutes with curl")
 ADDRESS = "ada@lambkin.example"
-BASH = shutil.which("bash") or "/bin/bash"
-VARIABLES = "API JSON TOKEN ACCESS REFRESH PATH"
 
 
 @pytest.fixture(params=["curl", "its stand-in"])
@@ -38,24 +35,6 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     elif shutil.which("curl") is None:
         pytest.skip("this machine has no curl; its stand-in walks the tour")
     return tmp_path
-
-
-def _run(script: str, home: Path) -> str:
-    """Run a block in a shell that remembers the variables of those before it."""
-    remembered = home / "variables"
-    remembered.touch()
-    whole = f'. "{remembered}"\n{script}\ndeclare -p {VARIABLES} > "{remembered}" 2>/dev/null || true\n'
-    result = subprocess.run(
-        [BASH, "-eu", "-o", "pipefail", "-c", whole],
-        cwd=home,
-        env=os.environ | {"LAMBKIN_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert result.returncode == 0, f"{script}\n{result.stdout}\n{result.stderr}"
-    return result.stdout
 
 
 def _deliver(world: World, address: str, mailbox: Mailbox) -> None:
@@ -78,6 +57,6 @@ def test_the_tour_answers_as_the_readme_says(home: Path, over_http: httpx.Client
     for command, expected in walked:
         if "lambkin mail" in command and not mailbox.newest(1):
             _deliver(world, address, mailbox)
-        answer = _run(command, home)
+        answer = run(command, home)
         assert fits(answer, expected), f"{command}\nanswered\n{answer}\nand not\n{expected}"
     assert not (home / "tokens.json").exists()

@@ -137,9 +137,12 @@ def test_making_the_resources_again_changes_nothing(sqs: Any) -> None:
     environment = dict(os.environ) | {
         "BUCKET": "lambkin",
         "MAIL_FROM": "Lambkin <lambkin@localhost.localdomain>",
+        "CORS_ORIGINS": "http://localhost:3000, https://lambkin.example/",
     }
     for _ in range(2):
         provision(environment, ["worker"])
+    [rule] = client("s3", environment).get_bucket_cors(Bucket="lambkin")["CORSRules"]
+    assert rule["AllowedOrigins"] == ["http://localhost:3000", "https://lambkin.example"]
 
     # The server keeps one state a process, so other tests' queues may be there too.
     found = sqs.list_queues(QueueNamePrefix=QUEUE)["QueueUrls"]

@@ -65,7 +65,8 @@ def test_the_migrations_make_what_the_models_say_to_the_last_check_and_default(
     fresh_database_url: Callable[..., str], connection_to: Connect
 ) -> None:
     migrated, made = fresh_database_url(migrated=True), fresh_database_url()
-    connection_to(made).run("create extension pg_trgm")
+    for extension in ("btree_gin", "pg_trgm"):
+        connection_to(made).run(f"create extension {extension}")
     engine = create_engine(made)
     Base.metadata.create_all(engine)
     engine.dispose()

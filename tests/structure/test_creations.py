@@ -20,6 +20,10 @@ NOT_REPEATABLE = {
     "POST /v1/users/undo-deletion": "creates nothing: its token works once",
     "POST /v1/auth/logout": "creates nothing: a session ends once",
     "POST /v1/users/{user_id}/sign-out": "creates nothing: a session ends once",
+    "POST /v1/files/uploads/{upload_id}/parts": "creates nothing: it signs addresses, as often as one likes",
+    "POST /v1/files/uploads/{upload_id}/complete": "a repetition gives the same file",
+    "POST /v1/files/{file_id}/image-links": "creates nothing: it signs a link",
+    "POST /v1/files/{file_id}/restore": "creates nothing: a file is taken back once",
     "POST /v1/ai/chat/completions": "creates nothing: its answer is told, and not kept",
     "POST /v1/auth/invitations/accept": "creates nothing: its token works once",
 }

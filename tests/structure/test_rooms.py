@@ -18,6 +18,7 @@ HTTP_ROOMS = {"app", "endpoints"}
 HTTP = ("fastapi", "starlette", "mangum")
 HTTP_EXCEPTIONS = {
     "functions/auth/grants.py": "a form is a parameter of FastAPI's",
+    "functions/files/direct.py": "a file in a form is FastAPI's",
 }
 RUNNING_A_STATEMENT = {"execute", "scalar", "scalars", "exec_driver_sql", "add", "add_all", "merge"}
 SESSIONS = {"session", "db", "connection"}

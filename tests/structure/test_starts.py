@@ -12,6 +12,8 @@ from tests.support.absent import absent
 
 # Used by some, needed by none before its first request or job.
 NEVER_AT_START = {
+    # What looks at files is in a process of its own, and at most asked for a name here.
+    *("PIL", "pillow_heif", "pypdfium2", "puremagic"),
     *("boto3", "botocore", "alembic", "jinja2", "psycopg", "httpx", "uvicorn", "typer", "smtplib"),
     # FastAPI would load it, wherever it is installed: see common/__init__.py.
     "email_validator",
@@ -22,6 +24,8 @@ ONLY_WHEN_ON = {"opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf"
 NOT_AT_START = {
     "functions.health.app": {"sqlalchemy", "pg8000", "jwt", "cryptography"},
     "functions.users.app": {"argon2", "python_multipart"},
+    "functions.files.app": {"argon2"},
+    "functions.files.jobs": {"argon2", "jwt", "mangum"},
     "functions.ai.app": {"argon2", "python_multipart", "httpcore", "certifi", "h11"},
     "functions.worker.app": {"argon2", "python_multipart", "jwt"},
     "functions.worker.jobs": {"argon2", "python_multipart", "jwt", "mangum"},

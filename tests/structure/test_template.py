@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from common.settings import Settings, load_settings
+from functions.files.imaging.limits import MEBIBYTE, Limits
+from functions.files.processing import MOST_BYTES
+from infra import bucket_cors
 from infra.build.targets import MIGRATE, of_resource
 from infra.deploy.sam import UNNAMED
 from infra.local.discovery import functions
@@ -196,7 +199,7 @@ def test_no_role_may_do_everything_with_anything() -> None:
     assert everywhere == {"ses:ListEmailIdentities"}
 
 
-def test_the_bucket_is_written_by_the_jobs_of_users_alone() -> None:
+def test_the_bucket_is_for_files_and_exports_and_nobody_may_do_more_than_it_does() -> None:
     rights = {
         name: {action for action in actions(name) if action.startswith("s3:")}
         for name in LAMBDAS
@@ -205,8 +208,62 @@ def test_the_bucket_is_written_by_the_jobs_of_users_alone() -> None:
     assert {name: found for name, found in rights.items() if found} == {
         "UsersFunction": {"s3:GetObject"},
         "UsersJobs": {"s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
+        # Clients put and get with its rights. What goes, and what is given up, is the jobs'.
+        "FilesFunction": {"s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:ListBucket"},
+        "FilesJobs": {
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListBucketMultipartUploads",
+        },
         "HealthFunction": {"s3:ListBucket"},
     }
+
+
+def test_objects_are_touched_below_the_function_s_own_prefix() -> None:
+    below = {"Users": "exports", "Files": "files"}
+    of_buckets = {"s3:ListBucket", "s3:ListBucketMultipartUploads"}
+    for name in ("UsersFunction", "UsersJobs", "FilesFunction", "FilesJobs"):
+        for statement in statements(name):
+            given = {statement["Action"]} if isinstance(statement["Action"], str) else {*statement["Action"]}
+            if any(action.startswith("s3:") for action in given - of_buckets):
+                place = below[name.removesuffix("Function").removesuffix("Jobs")]
+                assert statement["Resource"] == {"Fn": ["Sub", f"${{Bucket.Arn}}/{place}/*"]}
+            if "s3:ListBucket" in given:
+                [condition] = statement["Condition"].values()
+                assert condition["s3:prefix"].endswith("s/*")
+
+
+def test_pages_may_reach_the_bucket_of_aws_as_they_may_reach_any_other() -> None:
+    [rule] = RESOURCES["Bucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    [same] = bucket_cors.configuration(())["CORSRules"]
+    assert rule == {
+        "AllowedOrigins": {"Fn": ["Ref", "CorsOrigins"]},
+        "AllowedMethods": same["AllowedMethods"],
+        "AllowedHeaders": same["AllowedHeaders"],
+        "ExposedHeaders": same["ExposeHeaders"],
+        "MaxAge": same["MaxAgeSeconds"],
+    }
+
+
+def test_the_bucket_gives_up_no_upload_that_may_still_be_completed() -> None:
+    rules = {
+        rule["Id"]: rule for rule in RESOURCES["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    }
+    days = rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+    [longest] = [each.le for each in Settings.model_fields["upload_hours"].metadata if hasattr(each, "le")]
+    assert days * 24 > longest
+
+
+def test_a_decoder_has_the_memory_and_the_room_that_a_picture_may_take() -> None:
+    sizes = TEMPLATE["Mappings"]["Sizes"]
+    for name in ("FilesFunction", "FilesJobs"):
+        # What its parent takes itself is below 256 MB.
+        assert sizes[name]["Memory"] >= Limits().memory_mb + 256
+    # The source, the same without its metadata, and what is made of it.
+    needed = 2 * MOST_BYTES / MEBIBYTE + Limits().output_bytes / MEBIBYTE
+    assert LAMBDAS["FilesJobs"]["EphemeralStorage"]["Size"] >= needed
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].handles_jobs])

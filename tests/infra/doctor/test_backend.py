@@ -49,7 +49,7 @@ def test_the_real_backend_is_well(at: Any, over_http: httpx.Client) -> None:
     report = at(str(over_http.base_url), "http://frontend:3000")
     assert_well(report)
     assert "Lambkin answers" in said(report, State.OK)
-    assert "auth, users, health, worker, ai answer." in said(report, State.OK)
+    assert "auth, users, files, health, worker, ai answer." in said(report, State.OK)
     assert "A request of 1.0 MiB arrives whole." in said(report, State.OK)
 
 

@@ -24,8 +24,8 @@ FACTS = Facts(
     most=100,
     reserved=3,
     in_use=10,
-    installed=frozenset({"pg_trgm", "plpgsql"}),
-    available=frozenset({"pg_trgm", "citext", "vector"}),
+    installed=frozenset({"btree_gin", "pg_trgm", "plpgsql"}),
+    available=frozenset({"btree_gin", "pg_trgm", "citext", "vector"}),
     revision=HEAD,
 )
 
@@ -72,7 +72,7 @@ def test_a_migrated_database_is_well(settings: SettingsChange) -> None:
     assert_well(report)
     found = said(report, State.OK)
     assert "Postgres answers, without TLS." in found
-    assert "lambkin_auth, lambkin_users, lambkin_health, lambkin_worker" in found
+    assert "lambkin_auth, lambkin_users, lambkin_files, lambkin_health, lambkin_worker" in found
     assert f"at revision {HEAD}, as the code wants" in found
 
 
@@ -161,7 +161,7 @@ def test_a_role_that_may_not_connect(settings: SettingsChange, fresh: Callable[.
 def test_pools_larger_than_the_server(settings: SettingsChange, monkeypatch: pytest.MonkeyPatch) -> None:
     report = look(settings(DATABASE_POOL_SIZE="100"), EDGE)
     assert report.state is State.WARNING
-    assert "8 pools of 100 may open 800 connections; the server has 297 to give." in said(
+    assert "10 pools of 100 may open 1000 connections; the server has 297 to give." in said(
         report, State.WARNING
     )
     monkeypatch.setenv("WEB_CONCURRENCY", "10")

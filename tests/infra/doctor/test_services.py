@@ -10,6 +10,7 @@ from urllib.parse import quote
 import boto3
 import pytest
 
+from infra import bucket_cors
 from infra.doctor import aws, exchange
 from infra.doctor.findings import State
 from infra.doctor.network import Way
@@ -107,6 +108,38 @@ def test_an_emulator_forgets_its_bucket(settings: SettingsChange, moto_url: str,
     found = said(report, State.WARNING)
     assert "moto is behind the bucket: it forgets the bucket, and all files, when it restarts." in found
     assert "`selfhost`" in found
+
+
+def test_pages_that_may_not_upload_to_the_bucket(
+    settings: SettingsChange, moto_url: str, bucket: str
+) -> None:
+    current = settings(AWS_ENDPOINT_URL=moto_url, BUCKET=bucket, FRONTEND_URL="http://localhost:3000")
+    found = "Pages of http://localhost:3000 may not upload to the bucket"
+    assert found in said(look(current, BUCKET), State.WARNING)
+    for origin, sentence in (
+        ("http://localhost:8000", ""),
+        ("http://localhost:*", "Pages of http://localhost:3000 may upload to it."),
+    ):
+        bucket_cors.allow(client("s3", moto_url), bucket, [origin])
+        report = look(current, BUCKET)
+        assert (found in said(report, State.WARNING)) is not bool(sentence)
+        assert sentence in said(report, State.OK)
+
+
+SCANNER = "files → scanner"
+
+
+def test_a_scanner_that_answers(settings: SettingsChange) -> None:
+    with saying(b"PONG\0") as server:
+        url = f"tcp://127.0.0.1:{server.port}"
+        assert_well(look(settings(SCANNER_URL=url), SCANNER))
+
+
+def test_a_scanner_that_is_none(settings: SettingsChange, tmp_path: Path) -> None:
+    found = "No ClamAV answers: uploads wait for it."
+    with saying(b"220 a mail server\r\n") as server:
+        assert found in failure(look(settings(SCANNER_URL=f"tcp://127.0.0.1:{server.port}"), SCANNER))
+    assert found in failure(look(settings(SCANNER_URL=f"unix://{tmp_path}/none"), SCANNER))
 
 
 def behind_the_bucket(settings: SettingsChange, path: str, view: Viewpoint, **values: str) -> EdgeReport:
@@ -233,7 +266,7 @@ def test_queues_that_are_missing_are_a_warning(settings: SettingsChange, moto_ur
     assert report.state is State.WARNING
     assert "There is no queue doctor-auth." in said(report, State.WARNING)
 
-    for name in ("auth", "users", "worker"):
+    for name in ("auth", "users", "files", "worker"):
         client("sqs", moto_url).create_queue(QueueName=f"doctor-{name}")
     assert_well(look(current, QUEUE))
 

@@ -1,22 +1,17 @@
 """The whole network, once: `make test-docker` runs what is here, as it needs Caddy and a minute."""
 
-import asyncio
-import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any, Final
 
+import boto3
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import make_url
 
-from infra.local import emulator
-from infra.local.home import PROJECT, Home
 from infra.local.ports import LOOPBACK, free_port
 from tests.support.network import CADDY, Network
 from tests.support.ollama import FakeOllama
@@ -30,8 +25,6 @@ if not CADDY:
 GIVEN: Final = {
     "PASSWORD_HASH_KIB": "1024",
     "PASSWORD_HASH_PASSES": "1",
-    "BUCKET_ACCESS_KEY": "network",
-    "BUCKET_SECRET_KEY": "a secret key of the network's own",
 }
 
 
@@ -67,22 +60,18 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 
 @pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A server that speaks S3 and checks signatures, on a port of its own."""
-    folder = tmp_path_factory.mktemp("ministack")
-    home = Home(folder)
-    home.tools = Path(os.environ.get("LAMBKIN_TOOLS", PROJECT / ".lambkin" / "tools"))
-    found = emulator.locate(home, free_port(), free_port())
-    if not emulator.installed(found):
-        asyncio.run(emulator.install(found, folder / "log", print))
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(found.command(), env=found.environment(os.environ), stdout=log, stderr=log)
-    try:
-        asyncio.run(emulator.ready(found))
-        yield found.port
-    finally:
-        process.terminate()
-        process.wait(20)
+def bucket_keys(ministack: int) -> dict[str, str]:
+    """Keys of the network's own: the server checks what is signed with them."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=f"http://{LOOPBACK}:{ministack}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    iam.create_user(UserName="network")
+    made = iam.create_access_key(UserName="network")["AccessKey"]
+    return {"BUCKET_ACCESS_KEY": made["AccessKeyId"], "BUCKET_SECRET_KEY": made["SecretAccessKey"]}
 
 
 @pytest.fixture(scope="session")
@@ -91,11 +80,16 @@ def network(
     databases: Databases,
     mailbox: tuple[Mailbox, int],
     ministack: int,
+    bucket_keys: dict[str, str],
     ollama_server: FakeOllama,
 ) -> Iterator[Network]:
     """Everything that `docker compose up` starts, in its order."""
     owner = make_url(databases.create("network", migrated=False))
-    given = GIVEN | {"DATABASE_URL": owner.set(host="pgsql", port=5432).render_as_string(hide_password=False)}
+    given = (
+        GIVEN
+        | bucket_keys
+        | {"DATABASE_URL": owner.set(host="pgsql", port=5432).render_as_string(hide_password=False)}
+    )
     there = {
         "pgsql:5432": owner.port or 0,
         "mailpit:1025": mailbox[1],

@@ -75,6 +75,7 @@ def test_health_finds_every_function_through_the_gateway(client: httpx.Client) -
     assert {each["name"]: each["state"] for each in report["functions"]} == {
         "auth": "ok",
         "users": "ok",
+        "files": "ok",
         "worker": "ok",
         "ai": "ok",
     }

@@ -30,6 +30,7 @@ ROWS = {
         for connections in ("1 connection", "16 connections")
     },
     **{f"GET /users, page {number}": ["p50", "p99", "errors"] for number in (1, 100)},
+    "JPEG, 1 megapixels": ["time", "peak memory"],
     "GET /users/me, each layer's own time": [
         "Mangum, or the outermost ASGI layer",
         *LAYERS,
