@@ -4,6 +4,7 @@ The rows go first, with their objects marked as doomed in the same transaction; 
 leave the record when they are surely gone. Whatever dies on the way, a sweep ends it.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from common.database import Database
+from common.database import AnyRow, Database
 from common.jobs import JobContext, enqueue
 from common.logs import get_logger
 from common.settings import get_settings
@@ -23,6 +24,7 @@ from functions.files.task_names import REMOVE
 log = get_logger(__name__)
 
 _BATCH: Final = 100
+_LATER: Final = timedelta(hours=1)
 # So long an upload that has ended can be asked about.
 _TOLD: Final = timedelta(days=7)
 
@@ -60,28 +62,48 @@ def clear_away(session: Session, owner_id: UUID) -> None:
 
 
 def remove_objects(job: JobContext) -> None:
-    """Remove the doomed objects of an owner."""
+    """Remove the doomed objects of an owner. Raises BucketFailed where the bucket refuses."""
     owner_id = UUID(job.payload["owner_id"])
     while keys := job.transaction(partial(objects.removable, limit=_BATCH, owner_id=owner_id)):
-        for key in keys:
-            storage.remove(key)
-        job.transaction(partial(objects.forget, keys=keys))
+        gone, failure = _remove(keys)
+        job.transaction(partial(objects.forget, keys=gone))
+        if failure is not None:
+            raise failure
         job.extend()
     job.finish()
+
+
+def _remove(keys: Sequence[str]) -> tuple[list[str], BucketFailed | None]:
+    """Remove what can be: the keys that are gone, and why another is not."""
+    gone: list[str] = []
+    failure: BucketFailed | None = None
+    for key in keys:
+        try:
+            storage.remove(key)
+        except BucketFailed as error:
+            failure = error
+            if not error.code:
+                # Nobody answers: asking for the next one takes as long again.
+                break
+        else:
+            gone.append(key)
+    return gone, failure
 
 
 def sweep_objects(database: Database) -> None:
     """Remove what is doomed, and what was announced and never came to be needed."""
     while database.transaction(partial(objects.doom_abandoned, limit=_BATCH)):
         pass
-    try:
-        while keys := database.transaction(partial(objects.removable, limit=_BATCH)):
-            for key in keys:
-                storage.remove(key)
-            database.transaction(partial(objects.forget, keys=keys))
-    except BucketFailed as error:
-        # The next sweep goes on with them.
-        log.warning("objects_not_removed", error=str(error))
+    while keys := database.transaction(partial(objects.removable, limit=_BATCH)):
+        gone, failure = _remove(keys)
+        database.transaction(partial(objects.forget, keys=gone))
+        if failure is not None:
+            # Those that cannot be removed do not always come first: the next sweep goes on with others.
+            stuck = [key for key in keys if key not in gone]
+            database.transaction(partial(objects.postpone, keys=stuck, by=_LATER))
+            log.warning("objects_not_removed", error=str(failure), number=len(stuck))
+        if not gone:
+            return
 
 
 def sweep_uploads(database: Database) -> None:
@@ -97,4 +119,11 @@ def sweep_trash(database: Database) -> None:
     kept = timedelta(days=get_settings().file_trash_days)
     while rows := database.transaction(partial(files.long_in_trash, kept=kept, limit=_BATCH)):
         for row in rows:
-            database.transaction(partial(delete_file, owner_id=row.owner_id, file_id=row.id))
+            database.transaction(partial(_delete_from_trash, row=row, kept=kept))
+
+
+def _delete_from_trash(session: Session, row: AnyRow, kept: timedelta) -> None:
+    # Looked at again while it is held: its owner may have taken it back a moment ago.
+    held = files.hold(session, row.owner_id, row.id)
+    if held is not None and files.is_long_in_trash(session, row.id, kept):
+        delete_file(session, row.owner_id, row.id)

@@ -23,10 +23,10 @@ from common.errors import NotFound, Unavailable
 from common.logs import get_logger
 from common.rate_limits import check_limits
 from common.settings import get_settings
-from functions.files import limits, storage
+from functions.files import limits, removal, storage
 from functions.files.dispositions import disposition
 from functions.files.problems import ContentRejected, InTrash, NoPicture, StillProcessing, TooManyPictures
-from functions.files.repository import files, objects
+from functions.files.repository import contents, files, objects
 from functions.files.schemas.images import ImageQuery
 from functions.files.uploads import bucket_down, in_bucket
 
@@ -131,12 +131,21 @@ async def _have_made(content: AnyRow, key: str, wanted: ImageQuery, chosen: str)
             await asyncio.to_thread(_make, content, key, _spec(wanted, chosen))
         finally:
             _busy.pop()
-        kept = await in_transaction(lambda session: objects.keep(session, [key], content.content_id))
+        kept = await in_transaction(lambda session: _refer(session, content, key))
     except BaseException:
         await in_transaction(lambda session: objects.release(session, key))
         raise
     if not kept:
         raise NotFound
+
+
+def _refer(session: Session, content: AnyRow, key: str) -> bool:
+    """Have the content refer to its picture; False where it was deleted while that was made."""
+    if contents.hold(session, content.content_id) is None:
+        objects.doom(session, [key])
+        removal.clear_away(session, content.owner_id)
+        return False
+    return objects.keep(session, [key], content.content_id)
 
 
 async def _wait(end: float) -> None:

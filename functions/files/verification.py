@@ -6,6 +6,7 @@ told of, as nobody can bring it back: its file is `rejected` as `lost`. Counts a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -49,6 +50,7 @@ def verify(database: Database, *, fix: bool, progress: Callable[[int], None]) ->
         findings.orphans += [key for key in page if key not in known]
         findings.looked_at += len(page)
         progress(findings.looked_at)
+    findings.orphans += database.transaction(stored.of_no_content)
     findings.missing = _missing(database)
     findings.miscounted = database.transaction(stored.miscounted)
     if fix:
@@ -78,6 +80,7 @@ def _missing(database: Database) -> list[str]:
 def _repair(database: Database, findings: Findings) -> None:
     for key in findings.orphans:
         storage.remove(key)
+        database.transaction(partial(stored.forget_of_no_content, key=key))
     for key in findings.missing:
         database.transaction(lambda session, gone=key: _give_up(session, gone))  # type: ignore[misc]  # bound above
     for owner_id in findings.miscounted:

@@ -139,6 +139,12 @@ def long_in_trash(session: Session, kept: timedelta, limit: int) -> Sequence[Any
     return session.execute(old.order_by(File.trashed_at).limit(limit)).all()
 
 
+def is_long_in_trash(session: Session, file_id: UUID, kept: timedelta) -> bool:
+    """Whether the trash need not keep this file any longer."""
+    old = select(File.id).where(File.id == file_id, File.trashed_at < func.now() - kept)
+    return session.scalar(old) is not None
+
+
 def some_of(session: Session, user_id: UUID, limit: int) -> Sequence[UUID]:
     """The ids of some files of an owner."""
     return session.scalars(select(File.id).where(visible_to(user_id)).limit(limit)).all()

@@ -128,6 +128,12 @@ def removable(session: Session, limit: int, owner_id: UUID | None = None) -> Seq
     return session.scalars(due.order_by(StoredObject.remove_after).limit(limit)).all()
 
 
+def postpone(session: Session, keys: Collection[str], by: timedelta) -> None:
+    """Have these doomed keys removed later."""
+    stuck = (StoredObject.key.in_(keys), StoredObject.state == "doomed")
+    session.execute(update(StoredObject).where(*stuck).values(remove_after=func.now() + by))
+
+
 def forget(session: Session, keys: Collection[str]) -> None:
     """Drop removed keys from the record.
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from common.models import FileContent, StorageUsage, StoredObject, Upload
@@ -24,6 +24,22 @@ def still_kept(session: Session, keys: Collection[str]) -> list[str]:
     """Those of the keys that something refers to now."""
     kept = select(StoredObject.key).where(StoredObject.key.in_(keys), StoredObject.state == "kept")
     return list(session.scalars(kept.order_by(StoredObject.key)))
+
+
+_OF_NO_CONTENT = (
+    StoredObject.state == "kept",
+    ~exists().where(FileContent.id == StoredObject.content_id),
+)
+
+
+def of_no_content(session: Session) -> list[str]:
+    """Keys that are kept for a content that there is not."""
+    return list(session.scalars(select(StoredObject.key).where(*_OF_NO_CONTENT).order_by(StoredObject.key)))
+
+
+def forget_of_no_content(session: Session, key: str) -> None:
+    """Drop such a key from the record; any other stays."""
+    session.execute(delete(StoredObject).where(StoredObject.key == key, *_OF_NO_CONTENT))
 
 
 def content_of(session: Session, key: str) -> UUID | None:

@@ -1,13 +1,16 @@
 """Nobody stores more than their quota, whoever asks at once, and all that is set aside is given back."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from common.database import get_database
-from functions.files import removal
+from functions.files import removal, storage
+from functions.files.repository import files
+from functions.files.storage import BucketFailed
 from functions.files.uploads import MOST_OPEN, part_size_of
 from functions.files.verification import verify
 from tests.functions.files.calls import TEXT, Client, send
@@ -103,6 +106,44 @@ def test_the_trash_takes_room_until_it_is_swept(client: Client, bucket: Bucket, 
     assert agrees()
 
 
+def test_what_is_taken_back_at_the_last_moment_stays(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = client.file()
+    client.call("DELETE", f"/{file['id']}")
+    world.run("update files set trashed_at = now() - interval '31 days'")
+    find = files.long_in_trash
+
+    def find_then_restore(*arguments: Any, **named: Any) -> Any:
+        found = find(*arguments, **named)
+        client.call("POST", f"/{file['id']}/restore")
+        return found
+
+    monkeypatch.setattr(files, "long_in_trash", find_then_restore)
+    removal.sweep_trash(get_database("files"))
+    assert client.content(file).content == TEXT
+
+
+def test_an_object_that_cannot_be_removed_does_not_keep_the_others(
+    client: Client, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        file = client.file(TEXT + str(number).encode())
+        client.call("DELETE", f"/{file['id']}?permanently=true")
+    stuck, remove = bucket.keys()[0], storage.remove
+
+    def refuse(key: str) -> None:
+        if key == stuck:
+            raise BucketFailed("remove", "AccessDenied", "AccessDenied")
+        remove(key)
+
+    monkeypatch.setattr(storage, "remove", refuse)
+    monkeypatch.setattr(removal, "_BATCH", 1)
+    removal.sweep_objects(get_database("files"))
+    removal.sweep_objects(get_database("files"))
+    assert bucket.keys() == [stuck]
+
+
 def test_content_goes_with_the_last_of_its_files(client: Client, bucket: Bucket) -> None:
     first, second = client.file(TEXT, "a"), client.file(TEXT, "b")
     client.call("DELETE", f"/{first['id']}?permanently=true")
@@ -179,6 +220,15 @@ class TestVerification:
         found = verify(get_database("files"), fix=True, progress=lambda _: None)
         assert found.miscounted == [client.person.id]
         assert (client.usage()["used"], client.usage()["reserved"]) == (len(TEXT), 7)
+
+    def test_an_object_of_no_content_is_removed(self, client: Client, bucket: Bucket, world: World) -> None:
+        client.file()
+        world.run("delete from files")
+        world.run("delete from file_contents")
+        found = verify(get_database("files"), fix=True, progress=lambda _: None)
+        assert len(found.orphans) == 1
+        assert bucket.keys() == []
+        assert agrees()
 
     def test_nothing_is_mended_unasked(self, client: Client, bucket: Bucket) -> None:
         bucket.s3.put_object(Bucket=bucket.name, Key="files/stray", Body=b"?")

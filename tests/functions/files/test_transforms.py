@@ -147,6 +147,23 @@ def test_pictures_go_with_their_file(client: Client, photograph: dict[str, Any],
     assert verify(get_database("files"), fix=False, progress=lambda _: None).agrees
 
 
+def test_a_picture_of_a_file_that_is_deleted_meanwhile_goes_with_it(
+    client: Client, photograph: dict[str, Any], bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = transforms._make
+
+    def delete_and_make(*arguments: Any) -> None:
+        client.call("DELETE", f"/{photograph['id']}?permanently=true")
+        make(*arguments)
+
+    monkeypatch.setattr(transforms, "_make", delete_and_make)
+    answer = ask(client, photograph, w=100)
+    assert answer.status_code in (404, 503)
+    monkeypatch.setattr(transforms, "_make", make)
+    client.run_jobs()
+    assert [key for key in bucket.keys() if "/t-" in key] == []  # noqa: SIM118 - as above
+
+
 def test_what_is_no_picture_has_none(client: Client) -> None:
     assert ask(client, client.file(TEXT), w=10).json()["code"] == "no_picture"
 
