@@ -47,7 +47,7 @@ test-postgres15: install ## Run migrations and core tests on Debian's PostgreSQL
 
 test-psycopg: install ## Run the tests of layer and functions with psycopg as the driver.
 	LAMBKIN_TEST_DATABASE_DRIVER=psycopg $(RUN)/pytest -n $${PYTEST_WORKERS:-2} \
-		tests/common tests/functions tests/migrations tests/parity $(ARGS)
+		tests/common tests/functions tests/migrations tests/parity --ignore tests/functions/files/imaging $(ARGS)
 
 test-deployment: install ## Build the artifacts, run them, and deploy them to an emulator.
 	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile tests/deployment $(ARGS)
