@@ -26,6 +26,8 @@ from functions.files.task_names import PROCESS
 # Longer than the bucket takes for the largest; a completion that died is repeated after it.
 _LEASE: Final = timedelta(seconds=120)
 _NAMED: Final = 20
+# The bucket may be away for hours: this takes about sixteen of them.
+_PROCESS_ATTEMPTS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def _verify(row: AnyRow, crc64nvme: str | None) -> Verified:
     found = storage.head(row.object_key)
     if found is None:
         raise NotArrived
+    if found.encoding not in ("", "identity"):
+        # A browser would decode it, and show what nobody has looked at.
+        raise ChecksumMismatch("Send the bytes as they are, without a Content-Encoding.")
     if found.size != row.size:
         raise ChecksumMismatch(f"The bucket has {found.size} bytes, and {row.size} were announced.")
     if crc64nvme is not None and found.crc64nvme != crc64nvme:
@@ -155,5 +160,5 @@ def _content(session: Session, upload: AnyRow, verified: Verified) -> AnyRow:
         raise NoUpload
     usage.change(session, upload.owner_id, used=upload.size)
     if processing:
-        enqueue(session, "files", PROCESS, {"content_id": str(upload.id)})
+        enqueue(session, "files", PROCESS, {"content_id": str(upload.id)}, max_attempts=_PROCESS_ATTEMPTS)
     return made  # type: ignore[return-value]  # one of the two is there

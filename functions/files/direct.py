@@ -48,17 +48,18 @@ async def upload(
     done = False
 
     def work(session: Session) -> FileRead:
-        nonlocal done
         file_id = completion.settle(session, row, Verified(media_type, digest))
         found = files.read(session, user.user_id, file_id)
-        done = True
         return file_read(found)  # type: ignore[arg-type]  # it was made a line ago
 
     try:
         await asyncio.to_thread(bucket.put, row.object_key, content, media_type)
-        return await answer_in_transaction(work)
+        answer = await answer_in_transaction(work)
+        done = isinstance(answer, FileRead)
     except BucketFailed:
         raise uploads.bucket_down() from None
+    else:
+        return answer
     finally:
         # Where it failed, or where the request was answered before and this was a repetition.
         if not done:

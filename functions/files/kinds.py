@@ -1,11 +1,16 @@
 """Which contents may be uploaded, and which are looked at before they are given out."""
 
+from typing import Final
+
 from common.settings import get_settings
 from functions.files.imaging.kinds import PROCESSED, TEXT, Kind, kind_of
 from functions.files.problems import TypeMismatch, TypeNotAllowed
 
 SNIFFED_BYTES = 65_536
 """So much of the beginning and of the end tells what a content is."""
+
+# Formats without room for metadata.
+_PLAIN: Final = frozenset({"image/bmp", "image/x-icon", "image/vnd.microsoft.icon"})
 
 
 def admitted(ends: bytes, said: str | None) -> str:
@@ -36,7 +41,14 @@ def _allowed(media_type: str) -> bool:
 
 def is_looked_at(media_type: str) -> bool:
     """Whether a job opens contents of this type before anybody gets them: all, where they are scanned."""
-    return media_type in PROCESSED or get_settings().scanner_url is not None
+    return is_picture(media_type) or media_type in PROCESSED or get_settings().scanner_url is not None
+
+
+def is_picture(media_type: str) -> bool:
+    """Whether a content may say where and by whom it was taken: it is decoded, or not kept at all."""
+    if get_settings().image_keep_metadata:
+        return False
+    return media_type.startswith("image/") and media_type not in _PLAIN
 
 
 def is_decoded(media_type: str) -> bool:

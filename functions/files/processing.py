@@ -23,7 +23,8 @@ from common.jobs import JobContext, enqueue
 from common.logs import get_logger
 from common.settings import get_settings
 from functions.files import kinds, removal, scanner, storage
-from functions.files.imaging.outcomes import Rejected
+from functions.files.decoding import opened
+from functions.files.imaging.outcomes import CODES, Rejected
 from functions.files.repository import contents, objects, usage
 from functions.files.task_names import PROCESS
 
@@ -53,6 +54,9 @@ def process(job: JobContext) -> None:
         return
     if not _passes_the_scanner(job, content):
         return
+    if kinds.is_picture(content.media_type) and not kinds.is_decoded(content.media_type):
+        _reject(job, content, "unsupported", CODES["unsupported"])
+        return
     if not kinds.is_decoded(content.media_type):
         job.finish_with(lambda session: contents.change(session, content_id, {"state": "ready"}))
         return
@@ -65,7 +69,7 @@ def process(job: JobContext) -> None:
         keys, owner_id = _keys(content, processed), content.owner_id
         job.transaction(partial(_announce, content=content, keys=keys))
         for path, key in keys.items():
-            with path.open("rb") as written:
+            with opened(path) as written:
                 bucket.put(key, written, _media_type(path, processed))
         job.finish_with(lambda session: _complete(session, content_id, owner_id, processed, keys))
 

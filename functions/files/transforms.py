@@ -33,8 +33,8 @@ from functions.files.uploads import bucket_down, in_bucket
 if TYPE_CHECKING:
     from functions.files.imaging.outcomes import TransformSpec
 
-LINK_SECONDS: Final = 3600
-MOST_OF_A_FILE: Final = 200
+LINK_SECONDS: Final = 300
+MOST_OF_A_FILE: Final = 100
 """So many different pictures are kept of one content."""
 
 _AT_A_TIME: Final = 2
@@ -43,6 +43,8 @@ _LOOK_EVERY_SECONDS: Final = 0.2
 # Of whoever makes it; much shorter than the record keeps the key.
 _LEASE: Final = timedelta(seconds=60)
 _GIVEN_UP: Final = timedelta(days=2)
+# What could not be made is not tried again for so long.
+_REMEMBERED: Final = timedelta(minutes=10)
 _MOST_BYTES: Final = 64 * 1024**2
 _VERSION: Final = "1"
 log = get_logger(__name__)
@@ -109,7 +111,11 @@ def _format(wanted: ImageQuery, accept: str, media_type: str) -> str:
 
 
 def _digest(wanted: ImageQuery, chosen: str) -> str:
-    parts = (_VERSION, wanted.w, wanted.h, wanted.fit, wanted.gravity, chosen, wanted.q, float(wanted.dpr))
+    # What makes no difference to the picture makes none to its key.
+    width, height = (side and round(side * wanted.dpr) for side in (wanted.w, wanted.h))
+    gravity = wanted.gravity if wanted.fit in ("cover", "contain") else ""
+    quality = "" if chosen == "png" else wanted.q
+    parts = (_VERSION, width, height, wanted.fit, gravity, chosen, quality)
     return hashlib.sha256("|".join(str(part) for part in parts).encode()).hexdigest()[:32]
 
 
@@ -120,6 +126,8 @@ async def _have_made(content: AnyRow, key: str, wanted: ImageQuery, chosen: str)
         state = await in_reading(partial(objects.state, key=key))
         if state == "kept":
             return
+        if state == "doomed":
+            raise NoPicture
         if state is None and await in_transaction(lambda session: _claim(session, content, key)):
             break
         await _wait(end)
@@ -132,6 +140,9 @@ async def _have_made(content: AnyRow, key: str, wanted: ImageQuery, chosen: str)
         finally:
             _busy.pop()
         kept = await in_transaction(lambda session: _refer(session, content, key))
+    except NoPicture:
+        await in_transaction(lambda session: objects.give_up(session, key, _REMEMBERED))
+        raise
     except BaseException:
         await in_transaction(lambda session: objects.release(session, key))
         raise
@@ -155,6 +166,9 @@ async def _wait(end: float) -> None:
 
 
 def _claim(session: Session, content: AnyRow, key: str) -> bool:
+    # Held, so that it is there for as long as its picture is, and the count is right.
+    if contents.hold(session, content.content_id) is None:
+        raise NotFound
     if objects.count_pictures(session, content.content_id) >= MOST_OF_A_FILE:
         raise TooManyPictures
     return objects.claim(
@@ -178,7 +192,7 @@ def _spec(wanted: ImageQuery, chosen: str) -> "TransformSpec":
 
 def _make(content: AnyRow, key: str, spec: "TransformSpec") -> None:
     """Decode, resize, encode, store. No connection to the database is held meanwhile."""
-    from functions.files.decoding import decoder
+    from functions.files.decoding import decoder, opened
     from functions.files.imaging.limits import Limits
     from functions.files.imaging.outcomes import DecoderUnavailable, Rejected
 
@@ -189,7 +203,7 @@ def _make(content: AnyRow, key: str, spec: "TransformSpec") -> None:
         try:
             storage.fetch(content.object_key, source)
             made = decoder().transform(source, into, spec, limits)
-            with made.path.open("rb") as written:
+            with opened(made.path) as written:
                 bucket.put(key, written, made.media_type)
             log.info("picture_made", content_id=str(content.content_id), bytes=made.bytes)
         except storage.BucketFailed:

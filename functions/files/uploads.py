@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -47,6 +48,7 @@ _SMALLEST_PART: Final = 8 * _MEBIBYTE
 # What is announced and never completed is looked for this long after its time is over: a completion may be
 # under way at that moment.
 _SLACK: Final = timedelta(hours=1)
+_TRICKLE: Final = timedelta(days=1)
 _FROM_BUCKET: Final = "The bucket does not answer: try again shortly."
 
 
@@ -132,7 +134,8 @@ def open_upload(session: Session, values: dict[str, Any]) -> AnyRow:
     # Counted after the usage is held by this transaction: two at once do not both find the last place.
     if stored.count_open(session, owner_id) >= MOST_OPEN:
         raise TooManyUploads
-    end = datetime.now(UTC) + lifetime + timedelta(seconds=storage.LINK_SECONDS)
+    # S3 looks at the time when a request begins: one may go on for long.
+    end = datetime.now(UTC) + lifetime + timedelta(seconds=storage.LINK_SECONDS) + _TRICKLE
     objects.announce(
         session,
         values["object_key"],
@@ -187,7 +190,9 @@ async def _begin_parts(row: AnyRow) -> str:
     valid = await in_transaction(lambda session: stored.note_parts(session, row.id, begun))
     if valid != begun:
         # Another request was faster, or the upload has ended.
-        await in_bucket(partial(storage.abort_parts, row.object_key, begun))
+        with suppress(Unavailable):
+            # What is left of it goes when the upload ends.
+            await in_bucket(partial(storage.abort_parts, row.object_key, begun))
     if valid is None:
         raise NoUpload
     return valid

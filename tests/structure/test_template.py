@@ -209,7 +209,13 @@ def test_the_bucket_is_for_files_and_exports_and_nobody_may_do_more_than_it_does
         "UsersFunction": {"s3:GetObject"},
         "UsersJobs": {"s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket"},
         # Clients put and get with its rights. What goes, and what is given up, is the jobs'.
-        "FilesFunction": {"s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:ListBucket"},
+        "FilesFunction": {
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListMultipartUploadParts",
+            "s3:ListBucket",
+        },
         "FilesJobs": {
             "s3:GetObject",
             "s3:PutObject",

@@ -48,7 +48,10 @@ async def read_file(
     wait: Annotated[
         float,
         Query(
-            ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of `processing`.", examples=[10]
+            ge=0,
+            le=LONGEST_WAIT,
+            description="Seconds to wait while it is `processing`; on AWS 2.",
+            examples=[10],
         ),
     ] = 0,
 ) -> FileRead:

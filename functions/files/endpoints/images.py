@@ -24,6 +24,7 @@ router = Router(prefix="/v1/files", tags=["files"])
 
 FileId = Annotated[UUID, Path(description="The id of a file.")]
 Reader = Annotated[Principal, requires("files:read")]
+Writer = Annotated[Principal, requires("files:write")]
 Accept = Annotated[
     str,
     Header(
@@ -55,7 +56,7 @@ async def read_image(
 ) -> RedirectResponse:
     """Lead to the picture in the bucket, which is made when it is asked for first."""
     url = await transforms.own(user, file_id, query, accept)
-    return _redirect(url, "private", transforms.LINK_SECONDS // 2)
+    return _redirect(url, "private", transforms.LINK_SECONDS // 5)
 
 
 @router.post(
@@ -64,10 +65,11 @@ async def read_image(
     summary="Get a link to a picture for a public page",
     responses=problems(NotFound),
 )
-def sign_image_link(file_id: FileId, body: ImageLinkWanted, user: Reader, db: Reading) -> ImageLink:
+def sign_image_link(file_id: FileId, body: ImageLinkWanted, user: Writer, db: Reading) -> ImageLink:
     """A link that shows this picture, and no other size of it, to whoever has it, for as long as you say.
 
-    It cannot be taken back before it expires but by moving the file to the trash.
+    It cannot be taken back before it expires but by moving the file to the trash, which caches notice within
+    minutes.
     """
     return public_images.sign(db, user, file_id, body)
 
@@ -90,4 +92,6 @@ async def read_public_image(
 
 
 def _redirect(url: str, who: str, seconds: int) -> RedirectResponse:
-    return RedirectResponse(url, 302, {"Cache-Control": f"{who}, max-age={seconds}", "Vary": "Accept"})
+    return RedirectResponse(
+        url, 302, {"Cache-Control": f"{who}, max-age={seconds}", "Vary": "Accept, Authorization"}
+    )

@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from functions.files.imaging.outcomes import Rejected
 from functions.files.imaging.svg_references import References
-from functions.files.imaging.svg_rules import ATTRIBUTES, ELEMENTS, safe_attribute, style_sheet
+from functions.files.imaging.svg_rules import ATTRIBUTES, ELEMENTS, referred_to, safe_attribute, style_sheet
 
 _SVG: Final = "http://www.w3.org/2000/svg"
 _XLINK: Final = "http://www.w3.org/1999/xlink"
@@ -47,6 +47,8 @@ def sanitise(content: bytes) -> Drawing:
     parser.CommentHandler = writer.comment
     parser.ProcessingInstructionHandler = writer.instruction
     parser.EntityDeclHandler = _refuse_entity
+    # A default is written at each of its elements: ten kilobytes become megabytes.
+    parser.AttlistDeclHandler = _refuse_entity
     try:
         parser.Parse(content, True)
     except (expat.ExpatError, ValueError, LookupError):
@@ -58,7 +60,7 @@ def sanitise(content: bytes) -> Drawing:
 
 
 def _refuse_entity(*_: object) -> None:
-    raise Rejected("unsafe_svg", "The drawing declares entities.")
+    raise Rejected("unsafe_svg", "The drawing declares entities or attributes.")
 
 
 @dataclass(slots=True)
@@ -98,7 +100,9 @@ class _Writer:
             self.written.append(f'<svg xmlns="{_SVG}"')
         else:
             self.written.append(f"<{element}")
-        self.references.open(kept.get("id"), kept.get("href") if element == "use" else None)
+        used = [kept["href"].removeprefix("#")] if element == "use" and "href" in kept else []
+        used += [fragment for value in kept.values() for fragment in referred_to(value)]
+        self.references.open(kept.get("id"), used)
         self.written += [f' {each}="{escape(value)}"' for each, value in kept.items()]
         self.written.append(">")
         self._style = [] if element == "style" else None

@@ -18,7 +18,7 @@ class References:
     _elements: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     _inner: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def open(self, name: str | None, used: str | None) -> None:
+    def open(self, name: str | None, used: list[str]) -> None:
         """An element begins."""
         self._elements[self._open[-1]] += 1
         self._named.append(name is not None)
@@ -26,8 +26,7 @@ class References:
             # A part counts where it stands, as well as where it is used.
             self._inner[self._open[-1]].append(name)
             self._open.append(name)
-        if used is not None:
-            self._inner[self._open[-1]].append(used.removeprefix("#"))
+        self._inner[self._open[-1]] += used
 
     def close(self) -> None:
         """The innermost open element ends."""

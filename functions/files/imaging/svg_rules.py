@@ -52,8 +52,9 @@ ATTRIBUTES: Final = PROPERTIES | _GEOMETRY | {"href", "style", "attributeName"}
 # What an animation may change: nothing that refers.
 ANIMATED: Final = ATTRIBUTES - {"href", "style", "attributeName", "id", "class", "begin", "end", "type"}
 
-_FRAGMENT: Final = re.compile(r"#[^\s\"'()<>\\]{1,200}")
-_URL: Final = re.compile(r"url\(\s*(?P<quote>[\"']?)#[^\s\"'()<>\\]{1,200}(?P=quote)\s*\)", re.IGNORECASE)
+# Without `%`: a viewer decodes it, and would find what we did not count.
+_FRAGMENT: Final = re.compile(r"#[^\s\"'()<>\\%]{1,200}")
+_URL: Final = re.compile(r"url\(\s*(?P<quote>[\"']?)#[^\s\"'()<>\\%]{1,200}(?P=quote)\s*\)", re.IGNORECASE)
 # Whatever fetches, runs or hides: functions with addresses, escapes, comments, schemes.
 _SUSPECT: Final = re.compile(
     r"url\s*\(|image\s*\(|image-set|src\s*\(|expression|@|\\|/\*|<|(?:java|vb|live)script\s*:|data\s*:|https?\s*:|behaviou?r|binding",
@@ -64,6 +65,11 @@ _RASTER: Final = re.compile(r"\s*data:image/(?:png|jpe?g|gif|webp);base64,([A-Za
 _EMBEDDED: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _DECLARATION: Final = re.compile(r"\s*(?P<property>[A-Za-z-]{1,40})\s*:\s*(?P<value>[^;{}]*)")
 _SELECTOR: Final = re.compile(r"[\w\s.#*>,:()+~-]+")
+
+
+def referred_to(value: str) -> list[str]:
+    """The fragments that a value refers to by `url(#…)`."""
+    return [found[0].partition("#")[2].rstrip(")'\" \t") for found in _URL.finditer(value)]
 
 
 def safe_value(value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
@@ -9,6 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from common.models import StoredObject
+
+# Longer than any of our own writes takes, or its job's lease: what comes late is removed once more.
+_BY_US: Final = timedelta(hours=1)
 
 
 def announce(
@@ -20,14 +24,17 @@ def announce(
     content_id: UUID | None = None,
     writable_until: datetime | None = None,
 ) -> None:
-    """Put a key on record that will be written; what nothing refers to by then is removed."""
+    """Put a key on record that will be written; what nothing refers to by then is removed.
+
+    It is written by us, within the hour, or by a presigned request until `writable_until`.
+    """
     session.execute(
         insert(StoredObject).values(
             key=key,
             owner_id=owner_id,
             content_id=content_id,
             remove_after=func.now() + given_up_after,
-            writable_until=writable_until,
+            writable_until=writable_until or func.now() + _BY_US,
         )
     )
 
@@ -54,12 +61,17 @@ def claim(
         content_id=content_id,
         remove_after=func.now() + given_up_after,
         claimed_until=func.now() + lease,
+        writable_until=func.now() + _BY_US,
     )
     # Whoever claimed it before may have died.
     given_up = (StoredObject.state == "pending", StoredObject.claimed_until < func.now())
     claimed = new.on_conflict_do_update(
         index_elements=[StoredObject.key],
-        set_={"claimed_until": new.excluded.claimed_until, "remove_after": new.excluded.remove_after},
+        set_={
+            "claimed_until": new.excluded.claimed_until,
+            "remove_after": new.excluded.remove_after,
+            "writable_until": new.excluded.writable_until,
+        },
         where=and_(*given_up),
     )
     return session.execute(claimed.returning(StoredObject.key)).first() is not None
@@ -76,7 +88,15 @@ def release(session: Session, key: str) -> None:
 def count_pictures(session: Session, content_id: UUID) -> int:
     """How many pictures of a content were made, or are being made, on request."""
     pictures = (StoredObject.content_id == content_id, StoredObject.key.like("%/t-%"))
-    return session.scalar(select(func.count()).where(*pictures)) or 0
+    wanted = or_(StoredObject.state == "kept", StoredObject.claimed_until > func.now())
+    return session.scalar(select(func.count()).where(*pictures, wanted)) or 0
+
+
+def give_up(session: Session, key: str, by: timedelta) -> None:
+    """Nothing can be made under this key; that is remembered for a while."""
+    pending = (StoredObject.key == key, StoredObject.state == "pending")
+    times = {"claimed_until": None, "remove_after": func.now() + by}
+    session.execute(update(StoredObject).where(*pending).values(state="doomed", **times))
 
 
 def keep(session: Session, keys: Collection[str], content_id: UUID) -> bool:

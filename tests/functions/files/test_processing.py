@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from functions.files import processing
+from common import bucket as bucket_module
+from common.database import get_database
+from functions.files import processing, removal
 from tests.functions.files.calls import Client
 from tests.functions.files.conftest import Bucket
 from tests.functions.files.pictures import SVG, jpeg
+from tests.support.world import World
 
 
 def test_a_photograph_becomes_ready_with_renditions_and_without_its_place(
@@ -124,3 +127,31 @@ def test_a_file_that_is_deleted_while_it_is_looked_at_leaves_nothing(
     client.run_jobs()
     assert client.usage()["used"] == 0
     assert bucket.keys() == []
+
+
+def test_a_picture_of_a_kind_that_cannot_be_cleaned_is_not_kept(client: Client, bucket: Bucket) -> None:
+    raw = b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(200)
+    file = client.file(raw, "a.cr2", "")
+    assert file["media_type"] == "image/x-canon-cr2"
+    client.run_jobs()
+    assert client.read(file)["rejection"]["code"] == "unsupported"
+    assert bucket.keys() == []
+
+
+def test_what_is_written_after_its_file_was_deleted_is_removed_again(
+    client: Client, bucket: Bucket, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = client.file(jpeg(), "a.jpg", "image/jpeg")
+    put = bucket_module.put
+
+    def remove_then_put(*arguments: Any) -> None:
+        monkeypatch.setattr(bucket_module, "put", put)
+        client.call("DELETE", f"/{file['id']}?permanently=true")
+        removal.sweep_objects(get_database("files"))
+        put(*arguments)
+
+    monkeypatch.setattr(bucket_module, "put", remove_then_put)
+    client.run_jobs()
+    assert bucket.keys() == []
+    again = "select count(*) from stored_objects where remove_after > now() + interval '50 minutes'"
+    assert world.scalar(again) > 0, "what comes later still is removed once more"

@@ -16,6 +16,7 @@ from PIL import Image
 
 from common.database import get_database
 from functions.files import public_images, transforms
+from functions.files.problems import NoPicture
 from functions.files.verification import verify
 from tests.functions.files.calls import TEXT, Client
 from tests.functions.files.conftest import Bucket
@@ -232,3 +233,31 @@ class TestSignedLinks:
     ) -> None:
         stranger = Client(client.http, world.person(), world)
         assert stranger.call("POST", f"/{photograph['id']}/image-links", json={"w": 1}).status_code == 404
+
+
+def test_what_cannot_be_made_is_not_tried_at_once_again(
+    client: Client, photograph: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refuse(*_: Any) -> None:
+        tried.append(1)
+        raise NoPicture
+
+    monkeypatch.setattr(transforms, "_make", refuse)
+    answers = [ask(client, photograph, w=100) for _ in range(3)]
+    assert {answer.json()["code"] for answer in answers} == {"no_picture"}
+    assert len(tried) == 1
+
+
+def test_what_makes_no_difference_makes_no_other_picture(
+    client: Client, photograph: dict[str, Any], bucket: Bucket
+) -> None:
+    queries: tuple[dict[str, Any], ...] = (
+        {"w": 100, "format": "png"},
+        {"w": 50, "dpr": 2, "format": "png"},
+        {"w": 100, "q": 7, "gravity": "north", "format": "png"},
+    )
+    for query in queries:
+        assert ask(client, photograph, **query).status_code == 302
+    assert len([key for key in bucket.keys() if "/t-" in key]) == 1  # noqa: SIM118 - as above

@@ -168,3 +168,13 @@ def test_an_upload_in_parts_that_is_aborted_leaves_nothing(client: Client, bucke
     removal.sweep_objects(get_database("files"))
     assert bucket.unfinished() == 0
     assert bucket.keys() == []
+
+
+def test_bytes_that_a_browser_would_decode_are_not_taken(client: Client) -> None:
+    started = client.start().json()
+    assert send(started["request"], TEXT, **{"Content-Encoding": "br"}).status_code == 200
+    refused = client.complete(started)
+    assert refused.json()["code"] == "checksum_mismatch"
+    assert "Content-Encoding" in refused.json()["detail"]
+    send(started["request"], TEXT)
+    assert client.complete(started).status_code == 200

@@ -30,6 +30,11 @@ _OF_THE_IMAGE: Final = frozenset(
     }
     | {b"tmap"}
 )
+_IN_META: Final = frozenset(
+    {b"hdlr", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"idat", b"grpl", b"dinf", b"free"}
+)
+# Descriptions, alternative texts, times, and whatever a maker thought of (ISO/IEC 23008-12, 6.5).
+_PRIVATE_PROPERTIES: Final = frozenset({b"udes", b"altt", b"crtt", b"mdft", b"uuid"})
 _BLANKED_AT_ONCE: Final = 1024 * 1024
 
 
@@ -82,9 +87,11 @@ def _boxes(source: Mapped, start: int, end: int) -> Iterator[Box]:
 
 def _clean_items(source: Mapped, meta: Box, mdats: list[Box], out: IO[bytes]) -> set[str]:
     """Blank the items that are none of the image's, and in `mdats` whatever no item refers to."""
-    inner = {box.kind: box for box in _boxes(source, meta.content + 4, meta.end)}
+    boxes = list(_boxes(source, meta.content + 4, meta.end))
+    removed = _clean_boxes(source, boxes, out)
+    inner = {box.kind: box for box in boxes}
     if b"iinf" not in inner or b"iloc" not in inner:
-        return set()
+        return removed
     idat = inner.get(b"idat")
     iinf, iloc = (Span(inner[kind].content, inner[kind].end) for kind in (b"iinf", b"iloc"))
     items = items_of(source, iinf, iloc, idat.content if idat else None)
@@ -101,7 +108,22 @@ def _clean_items(source: Mapped, meta: Box, mdats: list[Box], out: IO[bytes]) ->
             _blank(out, span)
     if _overlap(kept, [span for item in private for span in item.spans]):
         raise Rejected("metadata", "Its metadata and its image share bytes.")
-    return {_name(item) for item in private if item.kind != b"free"}
+    return removed | {_name(item) for item in private if item.kind != b"free"}
+
+
+def _clean_boxes(source: Mapped, boxes: list[Box], out: IO[bytes]) -> set[str]:
+    """Free what tells of the image beside its items, and properties that are words about it."""
+    removed: set[str] = set()
+    for box in boxes:
+        if box.kind not in _IN_META:
+            removed |= _free(source, box, out)
+    groups = [box for box in boxes if box.kind == b"iprp"]
+    for container in (inner for box in groups for inner in _boxes(source, box.content, box.end)):
+        if container.kind == b"ipco":
+            for each in _boxes(source, container.content, container.end):
+                if each.kind in _PRIVATE_PROPERTIES:
+                    removed |= _free(source, each, out)
+    return removed
 
 
 def _between(kept: list[Span], whole: Span) -> Iterator[Span]:

@@ -172,3 +172,25 @@ def test_a_sanitised_drawing_is_the_cleaned_original(process: Process) -> None:
     assert (made.renditions, made.thumbhash, made.colours) == ((), None, ())
     assert made.cleaned is not None
     assert made.cleaned.read_bytes() == b'<svg xmlns="http://www.w3.org/2000/svg" width="3" height="4"></svg>'
+
+
+def test_a_reference_that_only_a_viewer_would_decode_is_none() -> None:
+    content = b'<svg xmlns="http://www.w3.org/2000/svg"><g id="b"/><use href="#%62"/></svg>'
+    assert b"%62" not in sanitise(content).content
+
+
+def test_patterns_within_patterns_are_counted_as_what_they_become() -> None:
+    levels = [
+        f'<pattern id="p{level}">{f"<rect fill='url(#p{level + 1})'/>" * 10}</pattern>' for level in range(9)
+    ]
+    content = f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(levels)}<rect fill="url(#p0)"/></svg>'
+    with pytest.raises(Rejected, match="unfolds"):
+        sanitise(content.encode())
+
+
+def test_a_drawing_that_declares_attributes_is_refused() -> None:
+    content = (
+        b'<!DOCTYPE svg [<!ATTLIST g d CDATA "M0 0">]><svg xmlns="http://www.w3.org/2000/svg"><g/></svg>'
+    )
+    with pytest.raises(Rejected, match="declares"):
+        sanitise(content)
