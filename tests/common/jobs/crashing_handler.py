@@ -1,11 +1,8 @@
-"""A job handler that stops at a named point and says so, until its parent kills it.
-
-    python -m tests.common.jobs.crashing_handler POINT JOB_ID
+"""A job handler that stops at a named point, where it is killed.
 
 The points are injected here, by wrapping what the handler calls.
 """
 
-import sys
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -15,6 +12,7 @@ import common.jobs.tasks
 from common.jobs import JobContext
 from tests.common.jobs import recording
 from tests.common.jobs.wake_ups import as_event
+from tests.support.killed import stop
 
 POINTS: dict[str, tuple[Any, str, str]] = {
     "within the claim": (common.jobs.tasks, "claim", "after"),
@@ -25,12 +23,6 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "after the commit": (JobContext, "finish_with", "after"),
     "before the acknowledgement": (common.jobs.events, "handle", "after"),
 }
-
-
-def stop() -> None:
-    """Tell the parent, then wait for a line that never comes."""
-    print("stopped", flush=True)  # noqa: T201 - the parent reads it
-    sys.stdin.readline()
 
 
 def wrap(place: Any, name: str, when: str) -> None:
@@ -48,12 +40,7 @@ def wrap(place: Any, name: str, when: str) -> None:
     setattr(place, name, stopping)
 
 
-def main() -> None:
-    """Handle one message."""
-    point, job_id = sys.argv[1:]
+def handle(point: str, job_id: str) -> None:
+    """Handle one message, and stop at this point."""
     wrap(*POINTS[point])
     recording.make_tasks(recording.LEASE_SECONDS).handler(as_event(UUID(job_id)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,28 +1,16 @@
-import subprocess
-import sys
 from uuid import UUID
 
 import pytest
 
 from common.jobs import Tasks
+from tests.common.jobs import crashing_handler
 from tests.common.jobs.crashing_handler import POINTS
 from tests.common.jobs.recording import Jobs, make_tasks
 from tests.common.jobs.wake_ups import as_event
+from tests.support.killed import kill_where_it_stops
 from tests.support.waiting import eventually
 
 COMMITTED = ("after the commit", "before the acknowledgement")
-
-
-def kill_handler_at(point: str, job_id: UUID) -> None:
-    command = [sys.executable, "-m", "tests.common.jobs.crashing_handler", point, str(job_id)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        said = []
-        while (line := child.stdout.readline()) and line != "stopped\n":
-            said.append(line)
-        assert line == "stopped\n", said
-        child.kill()
-        assert child.wait(10) == -9
 
 
 def deliver_until_done(tasks: Tasks, jobs: Jobs, job_id: UUID) -> None:
@@ -36,7 +24,7 @@ def deliver_until_done(tasks: Tasks, jobs: Jobs, job_id: UUID) -> None:
 @pytest.mark.parametrize("point", POINTS)
 def test_a_job_survives_sigkill_of_its_handler_and_runs_to_its_end_once(jobs: Jobs, point: str) -> None:
     job_id = jobs.enqueue()
-    kill_handler_at(point, job_id)
+    kill_where_it_stops(crashing_handler.handle, point, str(job_id))
 
     committed = point in COMMITTED
     assert len(jobs.effects(job_id)) == committed
@@ -49,7 +37,7 @@ def test_a_job_survives_sigkill_of_its_handler_and_runs_to_its_end_once(jobs: Jo
 
 def test_the_schedule_finishes_what_a_killed_handler_left(jobs: Jobs) -> None:
     job_id = jobs.enqueue()
-    kill_handler_at("after the effect", job_id)
+    kill_where_it_stops(crashing_handler.handle, "after the effect", str(job_id))
     tasks = make_tasks()
 
     def tick() -> bool:
@@ -62,7 +50,7 @@ def test_the_schedule_finishes_what_a_killed_handler_left(jobs: Jobs) -> None:
 
 def test_a_job_that_kills_each_handler_is_dead_after_its_last_attempt(jobs: Jobs) -> None:
     job_id = jobs.enqueue(max_attempts=1)
-    kill_handler_at("in the task", job_id)
+    kill_where_it_stops(crashing_handler.handle, "in the task", str(job_id))
     tasks = make_tasks()
 
     def tick() -> bool:

@@ -1,11 +1,8 @@
-"""A handler that works a list off and stops at a named point, until its parent kills it.
-
-    python -m tests.functions.users.crashing_list POINT JOB_ID
+"""A handler that works a list off and stops at a named point, where it is killed.
 
 The points are injected here, by wrapping what the handler calls; the second line is the one that is hit.
 """
 
-import sys
 from datetime import timedelta
 from itertools import count
 from typing import Any, Final
@@ -14,6 +11,7 @@ from uuid import UUID
 from common.jobs import JobContext
 from functions.users import bulk_invitations, jobs
 from functions.users.repository import bulk_invitations as stored
+from tests.support.killed import stop
 
 LEASE: Final = timedelta(seconds=0.5)
 POINTS: Final[dict[str, tuple[Any, str, str]]] = {
@@ -28,12 +26,6 @@ POINTS: Final[dict[str, tuple[Any, str, str]]] = {
 }
 # These happen once in an attempt.
 ONCE: Final = frozenset({"before the end", "within the end", "after the end"})
-
-
-def stop() -> None:
-    """Tell the parent, then wait for a line that never comes."""
-    print("stopped", flush=True)  # noqa: T201 - the parent reads it
-    sys.stdin.readline()
 
 
 def wrap(point: str) -> None:
@@ -53,15 +45,10 @@ def wrap(point: str) -> None:
     setattr(place, name, stopping)
 
 
-def main() -> None:
-    """Run one job."""
-    point, job_id = sys.argv[1:]
+def handle(point: str, job_id: str) -> None:
+    """Run one job, and stop at this point."""
     wrap(point)
     jobs.tasks.registered[bulk_invitations.TASK] = type(jobs.tasks.registered[bulk_invitations.TASK])(
         bulk_invitations.work_off, LEASE
     )
     jobs.tasks.run_one(UUID(job_id))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,8 @@
-"""A handler of a real job that stops at a named point and says so, until its parent kills it.
-
-    python -m tests.functions.users.crashing_rights FUNCTION TASK POINT JOB_ID
+"""A handler of a real job that stops at a named point, where it is killed.
 
 The points are injected here, by wrapping what the handler calls.
 """
 
-import sys
 from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
@@ -52,12 +49,7 @@ POINTS: Final[dict[tuple[str, str], dict[str, tuple[Any, str, str]]]] = {
 }
 
 
-def main() -> None:
-    """Handle one message."""
-    function, task, point, job_id = sys.argv[1:]
+def handle(function: str, task: str, point: str, job_id: str) -> None:
+    """Handle one message, and stop at this point."""
     wrap(*POINTS[function, task][point])
     import_module(f"functions.{function}.jobs").tasks.handler(as_event(UUID(job_id), function=function))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,31 +1,17 @@
 """A handler that is killed in the middle of a list neither mails an address twice nor skips one."""
 
-import subprocess
-import sys
-from uuid import UUID
-
 import httpx
 import pytest
 
 from functions.users.jobs import tasks
+from tests.functions.users import crashing_list
 from tests.functions.users.crashing_list import POINTS
 from tests.functions.users.test_bulk_invitations import counts, sent, waiting_job, work_off
+from tests.support.killed import kill_where_it_stops
 from tests.support.waiting import eventually
 from tests.support.world import World
 
 PEOPLE = 4
-
-
-def kill_handler_at(point: str, job_id: UUID) -> None:
-    command = [sys.executable, "-m", "tests.functions.users.crashing_list", point, str(job_id)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        said = []
-        while (line := child.stdout.readline()) and line != "stopped\n":
-            said.append(line)
-        assert line == "stopped\n", said
-        child.kill()
-        assert child.wait(10) == -9
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -35,7 +21,7 @@ def test_a_list_survives_sigkill_of_its_handler(asgi: httpx.Client, world: World
     place = sent(asgi, admin, [f"{email},," for email in emails])
     job_id = waiting_job(world, place)
     assert job_id is not None
-    kill_handler_at(point, job_id)
+    kill_where_it_stops(crashing_list.handle, point, str(job_id))
 
     def run_again() -> bool:
         tasks.run_one(job_id)

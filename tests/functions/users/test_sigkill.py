@@ -1,17 +1,15 @@
 """Handlers of erasures and exports are killed at each step: what they began is finished, once."""
 
-import subprocess
-import sys
-from uuid import UUID
-
 import httpx
 import pytest
 
+from tests.functions.users import crashing_rights
 from tests.functions.users.conftest import Bucket
 from tests.functions.users.crashing_rights import POINTS
 from tests.functions.users.erasing import announce, furnish, is_whole_tombstone, left
 from tests.functions.users.exporting import ask, fetch, look, mailed, parts, unzip
 from tests.functions.users.running import run_due, run_job
+from tests.support.killed import kill_where_it_stops
 from tests.support.world import Person, World
 
 ERASING = ("erase_account", "erase_person", "finish_erasure")
@@ -32,33 +30,13 @@ def steps(*, erasing: bool) -> list[Step]:
     ]
 
 
-def kill_handler_at(function: str, task: str, point: str, job_id: UUID) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.functions.users.crashing_rights",
-        function,
-        task,
-        point,
-        str(job_id),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        said = []
-        while (line := child.stdout.readline()) and line != "stopped\n":
-            said.append(line)
-        assert line == "stopped\n", said
-        child.kill()
-        assert child.wait(10) == -9
-
-
 def run_until_killed(world: World, person: Person, step: Step) -> None:
     """Run the jobs about a person up to that of this step, whose handler is killed there."""
     function, task, point = step
     while found := world.rows(_NEXT, id=str(person.id)):
         [job] = found
         if (job.function, job.task) == (function, task) and is_the_one(world, person, job.task):
-            kill_handler_at(function, task, point, job.id)
+            kill_where_it_stops(crashing_rights.handle, function, task, point, str(job.id))
             return
         run_job(job.id, job.function)
     raise AssertionError(f"no job came to {step}")
