@@ -3,10 +3,10 @@
     python -m tests.functions.files.walking killed|cut-off EVERY
 
 A step is a call of the bucket or a commit, before and after it. For each of them a process of its own,
-forked here so that nothing is imported anew, walks until that step: there it is killed, or the bucket no
-longer answers. Another one then does what the sweeps do, and says what the bucket and the database still do
-not agree about. Of the steps every EVERYth is tried. One line of JSON a step; the walk ends with the step
-that is never reached.
+forked here so that nothing is imported anew, walks until that step: there it is killed, or the bucket's
+service is stopped, as its clients see it. That is started again, and another process then does what the
+sweeps do, and says what the bucket and the database still do not agree about. Of the steps every EVERYth is
+tried. One line of JSON a step; the walk ends with the step that is never reached.
 
 The environment names the database, the bucket and a person's token.
 """
@@ -25,7 +25,6 @@ from io import BytesIO
 from typing import Any, Final
 
 import httpx
-from botocore.exceptions import EndpointConnectionError
 from PIL import Image
 from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
@@ -38,6 +37,7 @@ from functions.files import jobs, removal
 from functions.files.app import app
 from functions.files.verification import verify
 from tests.functions.files.calls import TEXT
+from tests.support.bucket_proxy import StoppableBucket
 from tests.support.transports import AsgiTransport
 
 MOST_STEPS: Final = 400
@@ -56,21 +56,22 @@ HEADERS: Final = {"Authorization": f"Bearer {os.environ['WALKER_TOKEN']}"}
 class Steps:
     """Counts what is done, and ends or cuts off the walk at one of them."""
 
-    def __init__(self, last: int, *, killed: bool) -> None:
-        self.last, self.killed, self.number = last, killed, 0
+    def __init__(self, last: int, bucket: StoppableBucket, *, killed: bool) -> None:
+        self.last, self.bucket, self.killed, self.number = last, bucket, killed, 0
         self.reached = False
 
     def take(self) -> None:
         self.number += 1
-        if self.number >= self.last:
+        if self.number == self.last:
             self.reached = True
             if self.killed:
                 os.kill(os.getpid(), signal.SIGKILL)
+            self.bucket.stop()
 
     def watch(self) -> None:
         """Have each call of the bucket and each commit be two steps."""
         events = bucket_client().meta.events
-        events.register("before-send.s3", self._before_call)
+        events.register("before-send.s3", lambda **_: self.take())
         events.register("after-call.s3", lambda **_: self.take())
         inner = Session.commit
 
@@ -82,11 +83,6 @@ class Steps:
                 self.take()
 
         Session.commit = commit  # type: ignore[method-assign,assignment]  # for this process alone
-
-    def _before_call(self, request: Any, **_: Any) -> None:
-        self.take()
-        if self.reached:
-            raise EndpointConnectionError(endpoint_url=request.url)
 
 
 def picture() -> bytes:
@@ -100,8 +96,9 @@ def picture() -> bytes:
 
 
 def send(request: dict[str, Any], content: bytes) -> None:
-    """What the client sends by itself: the walk is not stopped there."""
-    httpx.request(request["method"], request["url"], headers=request["headers"], content=content)
+    """What the client sends by itself, if the bucket is there: no step of ours."""
+    with suppress(httpx.TransportError):
+        httpx.request(request["method"], request["url"], headers=request["headers"], content=content)
 
 
 def walk(client: httpx.Client) -> None:
@@ -188,9 +185,9 @@ def forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
     return result
 
 
-def try_step(last: int, *, killed: bool) -> dict[str, Any]:
+def try_step(last: int, bucket: StoppableBucket, *, killed: bool) -> dict[str, Any]:
     """Walk until the step `last`; whether it was reached."""
-    steps = Steps(last, killed=killed)
+    steps = Steps(last, bucket, killed=killed)
     steps.watch()
     transport = AsgiTransport()
     with (
@@ -204,15 +201,24 @@ def try_step(last: int, *, killed: bool) -> dict[str, Any]:
 def main() -> None:
     """Every step that is asked for, until one is not reached."""
     killed = sys.argv[1] == "killed"
+    bucket = StoppableBucket(make_url(os.environ["AWS_ENDPOINT_URL"]).port or 80)
+    os.environ["AWS_ENDPOINT_URL"] = bucket.url
     # Before the first fork, as each process would do it anew. Nothing is connected yet.
     bucket_client()
     bucket_client(get_settings().s3_public_url)
     app.openapi()
-    for last in range(1, MOST_STEPS, int(sys.argv[2])):
-        walked = forked(partial(try_step, last, killed=killed))
-        print(json.dumps({"step": last, "walked": walked, **(forked(recover) or {})}), flush=True)  # noqa: T201 - the test reads it
-        if walked is not None and not walked["reached"]:
-            return
+    try:
+        for last in range(1, MOST_STEPS, int(sys.argv[2])):
+            bucket.start()
+            walked = forked(partial(try_step, last, bucket, killed=killed))
+            bucket.bury()
+            bucket.start()
+            recovered = forked(recover) or {}
+            print(json.dumps({"step": last, "walked": walked, **recovered}), flush=True)  # noqa: T201 - the test reads it
+            if walked is not None and not walked["reached"]:
+                return
+    finally:
+        bucket.bury()
 
 
 if __name__ == "__main__":
