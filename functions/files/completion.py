@@ -14,7 +14,7 @@ from common.access import Principal
 from common.database import AnyRow, in_reading, in_transaction
 from common.errors import AppError, UnsupportedMediaType
 from common.jobs import enqueue
-from functions.files import kinds, removal, storage, uploads
+from functions.files import crc64, kinds, removal, storage, uploads
 from functions.files.problems import ChecksumMismatch, CompletionInFlight, NotArrived, NoUpload
 from functions.files.repository import contents, files, objects, usage
 from functions.files.repository import uploads as stored
@@ -75,8 +75,7 @@ async def _file(user: Principal, file_id: UUID) -> FileRead:
 
 
 def _verify(row: AnyRow, crc64nvme: str | None) -> Verified:
-    if row.kind == "parts":
-        _assemble(row)
+    compared = row.kind != "parts" or _assemble(row, crc64nvme)
     found = storage.head(row.object_key)
     if found is None:
         raise NotArrived
@@ -85,24 +84,31 @@ def _verify(row: AnyRow, crc64nvme: str | None) -> Verified:
         raise ChecksumMismatch("Send the bytes as they are, without a Content-Encoding.")
     if found.size != row.size:
         raise ChecksumMismatch(f"The bucket has {found.size} bytes, and {row.size} were announced.")
-    if crc64nvme is not None and found.crc64nvme != crc64nvme:
+    if crc64nvme is not None and not compared and found.crc64nvme != crc64nvme:
         raise ChecksumMismatch
     sha256 = _sha256(row, found) if row.kind != "parts" else None
     ends = storage.ends(row.object_key, row.size, kinds.SNIFFED_BYTES)
     return Verified(kinds.admitted(ends, row.media_type), sha256)
 
 
-def _assemble(row: AnyRow) -> None:
+def _assemble(row: AnyRow, crc64nvme: str | None) -> bool:
+    """Make one object of the parts; whether the checksum of the whole was compared with theirs."""
     arrived = storage.parts(row.object_key, row.bucket_upload_id) if row.bucket_upload_id else []
     if arrived is None:
         # The bucket made one of them before, for a completion that died then.
-        return
+        return False
     whole = {part.number for part in arrived if part.size == uploads.part_length(row, part.number)}
     missing = [number for number in range(1, uploads.part_count(row) + 1) if number not in whole]
     if missing:
         named = ", ".join(str(number) for number in missing[:_NAMED])
         raise NotArrived(f"{len(missing)} parts are missing: {named}{' …' if missing[_NAMED:] else ''}.")
+    checksums = [(part.crc64nvme, part.size) for part in arrived if part.crc64nvme]
+    comparable = crc64nvme is not None and "-" not in crc64nvme and len(checksums) == len(arrived)
+    if comparable and crc64.combined(checksums) != crc64nvme:
+        # Before they are one object: what was sent wrong can be sent again.
+        raise ChecksumMismatch
     storage.complete_parts(row.object_key, row.bucket_upload_id, arrived)
+    return comparable
 
 
 def _sha256(row: AnyRow, found: storage.Head) -> bytes:

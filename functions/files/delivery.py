@@ -7,6 +7,7 @@ it passes through here in a sandbox, or is a download.
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from functions.files.dispositions import disposition, rendition_name
 from functions.files.problems import ContentRejected, InTrash, NoRendition, StillProcessing
 from functions.files.ranges import Span
 from functions.files.repository import files as stored
+from functions.files.schemas.files import ContentLink
 from functions.files.storage import BucketFailed
 from functions.files.uploads import bucket_down, in_bucket
 
@@ -71,7 +73,17 @@ async def find(user: Principal, file_id: UUID, rendition: str | None) -> Content
 
     Raises NotFound, InTrash, StillProcessing, ContentRejected, NoRendition.
     """
-    row = await in_reading(lambda connection: stored.read(connection, user.user_id, file_id))
+    row = given_out(await in_reading(lambda connection: stored.read(connection, user.user_id, file_id)))
+    if rendition is None:
+        return Content(row.object_key, row.size, row.media_type, row.name, str(row.content_id))
+    return _rendition(row, rendition)
+
+
+def given_out(row: AnyRow | None) -> AnyRow:
+    """The file, if its content is given out to whoever may see it.
+
+    Raises NotFound, InTrash, StillProcessing, ContentRejected.
+    """
     if row is None:
         raise NotFound
     if row.trashed_at is not None:
@@ -80,9 +92,7 @@ async def find(user: Principal, file_id: UUID, rendition: str | None) -> Content
         raise StillProcessing(retry_after=1)
     if row.state == "rejected":
         raise ContentRejected
-    if rendition is None:
-        return Content(row.object_key, row.size, row.media_type, row.name, str(row.content_id))
-    return _rendition(row, rendition)
+    return row
 
 
 def _rendition(row: AnyRow, wanted: str) -> Content:
@@ -104,6 +114,15 @@ async def link(content: Content, *, head: bool, download: bool) -> str:
         seconds=LINK_SECONDS,
     )
     return await in_bucket(presign)
+
+
+async def give_link(user: Principal, file_id: UUID, rendition: str | None, *, download: bool) -> ContentLink:
+    """The same for a client that wants the address itself; raises as `find`, and Unavailable."""
+    content = await find(user, file_id, rendition)
+    expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=LINK_SECONDS)
+    # The bucket's answer has no sandbox.
+    url = await link(content, head=False, download=download or content.runs)
+    return ContentLink(url=url, media_type=content.media_type, size=content.size, expires_at=expires_at)
 
 
 async def read(content: Content, span: Span | None = None) -> AsyncGenerator[bytes]:

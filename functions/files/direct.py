@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from common import bucket
 from common.access import Principal
-from common.database import answer_in_transaction, in_transaction
+from common.database import AnyRow, answer_in_transaction, in_transaction
 from common.errors import ContentTooLarge
 from common.ids import new_id
 from functions.files import completion, kinds, removal, uploads
@@ -34,6 +34,7 @@ async def upload(
     media_type = kinds.admitted(content, said)
     digest = await asyncio.to_thread(lambda: hashlib.sha256(content).digest())
     upload_id = new_id()
+    key = f"files/{upload_id}/upload"
     values = {
         "id": upload_id,
         "owner_id": user.user_id,
@@ -41,28 +42,31 @@ async def upload(
         "size": len(content),
         "sha256": digest,
         "media_type": media_type,
-        "object_key": f"files/{upload_id}/upload",
+        "object_key": key,
         "attributes": attributes,
     }
-    row = await in_transaction(lambda session: uploads.open_upload(session, values))
+    row: AnyRow | None = None
     done = False
 
+    async def store() -> None:
+        nonlocal row
+        row = await in_transaction(lambda session: uploads.open_upload(session, values))
+        await asyncio.to_thread(bucket.put, key, content, media_type)
+
     def work(session: Session) -> FileRead:
-        file_id = completion.settle(session, row, Verified(media_type, digest))
+        file_id = completion.settle(session, row, Verified(media_type, digest))  # type: ignore[arg-type]  # it is there
         found = files.read(session, user.user_id, file_id)
         return file_read(found)  # type: ignore[arg-type]  # it was made a line ago
 
     try:
-        await asyncio.to_thread(bucket.put, row.object_key, content, media_type)
-        answer = await answer_in_transaction(work)
-        done = isinstance(answer, FileRead)
+        answer = await answer_in_transaction(work, before=store)
+        done = True
     except BucketFailed:
         raise uploads.bucket_down() from None
     else:
         return answer
     finally:
-        # Where it failed, or where the request was answered before and this was a repetition.
-        if not done:
+        if row is not None and not done:
             await in_transaction(lambda session: removal.end_upload(session, upload_id))
 
 

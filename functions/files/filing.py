@@ -20,8 +20,8 @@ from common.settings import IN_LAMBDA, get_settings
 from functions.files import removal
 from functions.files.problems import InTrash, NotInTrash
 from functions.files.repository import files as stored
-from functions.files.repository import usage
-from functions.files.repository.files import Filters
+from functions.files.repository import lists, usage
+from functions.files.repository.lists import Filters
 from functions.files.representation import file_read
 from functions.files.schemas.files import FileChange, FileQuery, FileRead, UsageRead
 
@@ -36,7 +36,7 @@ def list_files(
 ) -> Page[FileRead]:
     """The caller's files that every filter fits."""
     filters = Filters(**query.model_dump(exclude={"sort"}))
-    rows, cursor = stored.page(connection, user.user_id, filters, query.order, page)
+    rows, cursor = lists.page(connection, user.user_id, filters, query.order, page)
     return Page(items=[file_read(row) for row in rows], next_cursor=cursor)
 
 

@@ -114,7 +114,23 @@ def _look(content: AnyRow, folder: Path) -> "Processed":
     storage.fetch(content.object_key, source)
     settings = get_settings()
     limits = Limits(pixels=settings.image_max_pixels)
-    return decoder().process(source, into, limits, keep_metadata=settings.image_keep_metadata)
+    started, peak_bytes = time.monotonic(), 0
+    try:
+        processed = decoder().process(source, into, limits, keep_metadata=settings.image_keep_metadata)
+        peak_bytes = processed.peak_bytes
+    except Rejected as rejected:
+        peak_bytes = rejected.peak_bytes
+        raise
+    finally:
+        log.info(
+            "content_decoded",
+            content_id=str(content.id),
+            media_type=content.media_type,
+            bytes=content.size,
+            peak_bytes=peak_bytes,
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+        )
+    return processed
 
 
 def _keys(content: AnyRow, processed: "Processed") -> dict[Path, str]:
@@ -206,4 +222,4 @@ def _reject(job: JobContext, content: AnyRow, code: str, detail: str) -> None:
         removal.clear_away(session, content.owner_id)
 
     job.finish_with(work)
-    log.info("content_rejected", content_id=str(content.id), code=code)
+    log.info("content_rejected", content_id=str(content.id), rejection=code)

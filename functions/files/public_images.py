@@ -11,14 +11,14 @@ from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
+from common import audit
 from common.access import Principal
-from common.database import in_reading
 from common.encryption import keyed_digest
 from common.errors import NotFound
 from common.settings import get_settings
-from functions.files import transforms
+from functions.files import delivery, transforms
 from functions.files.problems import InvalidSignature
 from functions.files.repository import files as stored
 from functions.files.schemas.images import ImageLink, ImageLinkWanted, ImageQuery, SignedImageQuery
@@ -27,11 +27,14 @@ _CONTEXT: Final = "public-image"
 _BYTES: Final = 24
 
 
-def sign(connection: Connection, user: Principal, file_id: UUID, wanted: ImageLinkWanted) -> ImageLink:
+def sign(session: Session, user: Principal, file_id: UUID, wanted: ImageLinkWanted) -> ImageLink:
     """A link to a picture of one of the caller's files. Raises NotFound."""
-    if stored.read(connection, user.user_id, file_id) is None:
+    if stored.read(session, user.user_id, file_id) is None:
         raise NotFound
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=wanted.seconds)
+    # Whoever has the link sees the picture: it is to be known who made that so.
+    until = expires_at.isoformat()
+    audit.record(session, "file.link_signed", subject_id=user.user_id, file_id=str(file_id), expires_at=until)
     query = ImageQuery(**wanted.model_dump(exclude={"seconds"}))
     expires = int(expires_at.timestamp())
     given = query.model_dump(exclude_defaults=True) | {"expires": expires}
@@ -56,6 +59,8 @@ async def follow(file_id: UUID, query: SignedImageQuery, accept: str) -> tuple[s
     left = query.expires - int(datetime.now(UTC).timestamp())
     if not hmac.compare_digest(expected.encode(), query.signature.encode()) or left <= 0:
         raise InvalidSignature
-    row = await in_reading(lambda connection: stored.read_public(connection, file_id))
-    seconds = min(transforms.LINK_SECONDS, left)
-    return await transforms.link(row, query, accept, seconds), seconds // 2
+    seconds = min(delivery.LINK_SECONDS, left)
+    url = await transforms.link(
+        lambda connection: stored.read_public(connection, file_id), query, accept, seconds=seconds
+    )
+    return url, seconds // 2

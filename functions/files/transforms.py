@@ -6,7 +6,10 @@ for it, briefly. A key names the content and all that was asked for: it is good 
 
 import asyncio
 import hashlib
+import re
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from common import bucket
@@ -21,11 +25,11 @@ from common.access import Principal
 from common.database import AnyRow, in_reading, in_transaction
 from common.errors import NotFound, Unavailable
 from common.logs import get_logger
-from common.rate_limits import check_limits
+from common.rate_limits import Limit, check_limits
 from common.settings import get_settings
-from functions.files import limits, removal, storage
+from functions.files import delivery, limits, removal, storage
 from functions.files.dispositions import disposition
-from functions.files.problems import ContentRejected, InTrash, NoPicture, StillProcessing, TooManyPictures
+from functions.files.problems import NoPicture, TooManyPictures
 from functions.files.repository import contents, files, objects
 from functions.files.schemas.images import ImageQuery
 from functions.files.uploads import bucket_down, in_bucket
@@ -33,7 +37,6 @@ from functions.files.uploads import bucket_down, in_bucket
 if TYPE_CHECKING:
     from functions.files.imaging.outcomes import TransformSpec
 
-LINK_SECONDS: Final = 300
 MOST_OF_A_FILE: Final = 100
 """So many different pictures are kept of one content."""
 
@@ -45,8 +48,13 @@ _LEASE: Final = timedelta(seconds=60)
 _GIVEN_UP: Final = timedelta(days=2)
 # What could not be made is not tried again for so long.
 _REMEMBERED: Final = timedelta(minutes=10)
+# Beyond this a picture is made of the largest rendition: somebody waits while it is read and decoded.
 _MOST_BYTES: Final = 64 * 1024**2
 _VERSION: Final = "1"
+_REFUSED: Final = re.compile(r"q=0(\.0{0,3})?")
+_TOO_LONG: Final = (
+    "Making this picture took too long: try again shortly, or take one of the file's renditions."
+)
 log = get_logger(__name__)
 _ENDINGS: Final = {"webp": "webp", "avif": "avif", "jpeg": "jpg", "png": "png"}
 _SEAMLESS: Final = frozenset({"image/png", "image/gif", "image/webp", "image/svg+xml"})
@@ -54,60 +62,83 @@ _SEAMLESS: Final = frozenset({"image/png", "image/gif", "image/webp", "image/svg
 _busy: list[None] = []
 
 
+type Find = Callable[[Connection], AnyRow | None]
+"""Looks for the file that the caller may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A picture of a content: what it is of, its key and its format, and whether it is there."""
+
+    content: AnyRow
+    key: str
+    format: str
+    state: str | None
+
+
 async def own(user: Principal, file_id: UUID, wanted: ImageQuery, accept: str) -> str:
     """A link to a picture of one of the caller's files; raises as `link`, and TooManyRequests."""
-    await check_limits((limits.IMAGE, str(user.user_id)))
-    row = await in_reading(lambda connection: files.read(connection, user.user_id, file_id))
-    return await link(row, wanted, accept)
+    return await link(
+        lambda connection: files.read(connection, user.user_id, file_id),
+        wanted,
+        accept,
+        limit=(limits.IMAGE, str(user.user_id)),
+    )
 
 
-async def link(row: AnyRow | None, wanted: ImageQuery, accept: str, seconds: int = LINK_SECONDS) -> str:
+async def link(
+    find: Find,
+    wanted: ImageQuery,
+    accept: str,
+    *,
+    seconds: int = delivery.LINK_SECONDS,
+    limit: tuple[Limit, str] | None = None,
+) -> str:
     """A link to the picture, made now if it was not, that works for `seconds`.
 
-    `row` is the file that the caller may see, if there is one. Raises NotFound, InTrash, StillProcessing,
-    ContentRejected, NoPicture, TooManyPictures, Unavailable.
+    `limit` is of what has to be made: a picture that is there costs what any content does. Raises NotFound,
+    InTrash, StillProcessing, ContentRejected, NoPicture, TooManyPictures, TooManyRequests, Unavailable.
     """
-    content = _usable(row)
-    chosen = _format(wanted, accept, content.media_type)
-    key = f"files/{content.content_id}/t-{_digest(wanted, chosen)}.{_ENDINGS[chosen]}"
-    if await in_reading(partial(objects.state, key=key)) != "kept":
-        await _have_made(content, key, wanted, chosen)
-    media_type = f"image/{chosen}"
-    name = f"{Path(content.name).stem}.{_ENDINGS[chosen]}"
+    picture = await in_reading(partial(_look, find=find, wanted=wanted, accept=accept))
+    if picture.state != "kept":
+        if limit is not None:
+            await check_limits(limit)
+        await _have_made(picture.content, picture.key, wanted, picture.format)
+    name = f"{Path(picture.content.name).stem}.{_ENDINGS[picture.format]}"
     return await in_bucket(
         partial(
             storage.presign_read,
-            key,
+            picture.key,
             head=False,
             disposition=disposition("inline", name),
-            media_type=media_type,
+            media_type=f"image/{picture.format}",
             seconds=seconds,
         )
     )
 
 
-def _usable(row: AnyRow | None) -> AnyRow:
-    if row is None:
-        raise NotFound
-    if row.trashed_at is not None:
-        raise InTrash
-    if row.state == "processing":
-        raise StillProcessing(retry_after=1)
-    if row.state == "rejected":
-        raise ContentRejected
-    if not row.renditions or row.size > _MOST_BYTES:
+def _look(connection: Connection, *, find: Find, wanted: ImageQuery, accept: str) -> _Wanted:
+    content = delivery.given_out(find(connection))
+    if not content.renditions:
         raise NoPicture
-    return row
+    chosen = _format(wanted, accept, content.media_type)
+    key = f"files/{content.content_id}/t-{_digest(wanted, chosen)}.{_ENDINGS[chosen]}"
+    return _Wanted(content, key, chosen, objects.state(connection, key))
 
 
 def _format(wanted: ImageQuery, accept: str, media_type: str) -> str:
     """What `auto` is for this client: AVIF only where it is asked for, as it takes seconds to make."""
     if wanted.format != "auto":
         return wanted.format
-    accepted = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
-    if "image/webp" in accepted:
+    if any(_is_webp(each) for each in accept.lower().split(",")):
         return "webp"
     return "png" if media_type in _SEAMLESS else "jpeg"
+
+
+def _is_webp(accepted: str) -> bool:
+    # RFC 9110, section 12.4.2: of weight 0 is what is not accepted.
+    media_type, *parameters = (part.strip() for part in accepted.split(";"))
+    return media_type == "image/webp" and not any(_REFUSED.fullmatch(each) for each in parameters)
 
 
 def _digest(wanted: ImageQuery, chosen: str) -> str:
@@ -190,6 +221,30 @@ def _spec(wanted: ImageQuery, chosen: str) -> "TransformSpec":
     )
 
 
+def _source(content: AnyRow, wanted: "TransformSpec") -> tuple[str, "TransformSpec"]:
+    """The key of what the picture is made of, and what is made of that.
+
+    It is the smallest rendition that is twice as large, if one is: so much larger that it does not show.
+    Somebody waits, and a large original takes seconds to decode.
+    """
+    sides = {"width": wanted.width, "height": wanted.height}
+    given = {side: value * wanted.dpr for side, value in sides.items() if value is not None}
+    for rendition in content.renditions:
+        if given and all(rendition[side] >= 2 * value for side, value in given.items()):
+            return str(rendition["key"]), _in_proportion(content, wanted, given)
+    return str(content.object_key if content.size <= _MOST_BYTES else content.renditions[-1]["key"]), wanted
+
+
+def _in_proportion(content: AnyRow, wanted: "TransformSpec", given: dict[str, float]) -> "TransformSpec":
+    """The same with the sides that follow from the original: a rendition's are rounded already."""
+    if len(given) == len(("width", "height")) and wanted.fit != "inside":
+        return wanted
+    original = {"width": content.width, "height": content.height}
+    scale = min(value / original[side] for side, value in given.items())
+    whole = {side: max(1, round(value * scale)) for side, value in original.items()}
+    return replace(wanted, **whole, dpr=1, fit="fill")
+
+
 def _make(content: AnyRow, key: str, spec: "TransformSpec") -> None:
     """Decode, resize, encode, store. No connection to the database is held meanwhile."""
     from functions.files.decoding import decoder, opened
@@ -197,11 +252,12 @@ def _make(content: AnyRow, key: str, spec: "TransformSpec") -> None:
     from functions.files.imaging.outcomes import DecoderUnavailable, Rejected
 
     limits = Limits(pixels=get_settings().image_max_pixels, seconds=_PATIENCE_SECONDS)
+    source_key, spec = _source(content, spec)
     with TemporaryDirectory(prefix="lambkin-picture-") as folder:
         source, into = Path(folder) / "source", Path(folder) / "into"
         into.mkdir()
         try:
-            storage.fetch(content.object_key, source)
+            storage.fetch(source_key, source)
             made = decoder().transform(source, into, spec, limits)
             with opened(made.path) as written:
                 bucket.put(key, written, made.media_type)
@@ -211,4 +267,7 @@ def _make(content: AnyRow, key: str, spec: "TransformSpec") -> None:
         except DecoderUnavailable:
             raise Unavailable("The decoder is starting: try again shortly.", retry_after=2) from None
         except Rejected as rejected:
+            if rejected.code == "time":
+                # Its renditions were made in a longer time: who asks when less is going on has it.
+                raise Unavailable(_TOO_LONG, retry_after=10) from None
             raise NoPicture(rejected.detail) from None

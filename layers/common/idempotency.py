@@ -7,7 +7,8 @@ another request under the same key 422. A failure frees the key.
 """
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -27,6 +28,7 @@ from common.models import IdempotencyKey
 LIFETIME: Final = timedelta(hours=24)
 IN_FLIGHT: Final = timedelta(seconds=60)
 _CONTEXT: Final = "idempotency-answer"
+_BOUNDARY: Final = re.compile(r"^multipart/.*\bboundary=\"?([^\";,]{1,70})", re.IGNORECASE)
 
 
 class InFlight(Conflict):
@@ -59,9 +61,16 @@ async def _remember(
 ) -> None:
     if idempotency_key is not None:
         # Keyed, as the body may hold a password: a plain digest of it could be guessed at offline.
-        parts = (idempotency_key, request.method, request.url.path, request.url.query, await request.body())
+        body = _without_boundary(await request.body(), request.headers.get("content-type", ""))
+        parts = (idempotency_key, request.method, request.url.path, request.url.query, body)
         fingerprint = keyed_digest("idempotency-fingerprint", *parts)
         current_context().idempotency = IdempotentRequest(idempotency_key, fingerprint)
+
+
+def _without_boundary(body: bytes, content_type: str) -> bytes:
+    # A client that sends a form again draws another boundary (RFC 2046, section 5.1.1).
+    found = _BOUNDARY.search(content_type)
+    return body.replace(b"--" + found[1].encode("latin-1"), b"--") if found else body
 
 
 _remember.problems = (InFlight, KeyReused)  # type: ignore[attr-defined]  # common.openapi reads it
@@ -69,8 +78,10 @@ Idempotent = Depends(_remember)
 """`dependencies=[Idempotent]` on every creating POST but the token endpoints."""
 
 
-async def answer_once[T](database: Database, work: Callable[[Session], T]) -> T:
-    """Run `work` unless this request was answered before; then give the stored Response in its place."""
+async def answer_once[T](
+    database: Database, work: Callable[[Session], T], before: Callable[[], Awaitable[None]] | None = None
+) -> T:
+    """Do `before` and run `work`, unless this request was answered already: then give the stored Response."""
     context = current_context()
     request = context.idempotency
     if request is None:
@@ -88,6 +99,8 @@ async def answer_once[T](database: Database, work: Callable[[Session], T]) -> T:
         return result
 
     try:
+        if before is not None:
+            await before()
         return await database.run(work_and_store)
     except Exception:
         await database.run(lambda session: _release(session, request))

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.context import current_context
@@ -177,6 +177,22 @@ def paginate_rows(
     return _cut(list(connection.execute(limited).all()), keys, page, context)
 
 
+def paginate_found(
+    find: Callable[[ColumnElement[bool], int], Sequence[AnyRow]],
+    keys: Sequence[SortKey],
+    page: PageParameters,
+    *,
+    context: str,
+) -> tuple[list[AnyRow], str | None]:
+    """The same where it takes more than one statement: `find` gives the rows in the order of `keys`.
+
+    It is told the condition of what comes after the cursor, and how many rows are wanted at most.
+    """
+    context = _in_full(context, keys)
+    after = true() if page.cursor is None else _after(keys, _unseal(page.cursor, context, len(keys)))
+    return _cut(list(find(after, page.limit + 1)), keys, page, context)
+
+
 def rows_after(
     connection: Connection,
     statement: Select[*tuple[Any, ...]],
@@ -191,7 +207,7 @@ def rows_after(
     """
     last = None if page.cursor is None else _unseal(page.cursor, _in_full(context, keys), len(keys))
     chunk = min(page.limit + 1, _CHUNK)
-    ordered = _ordered(statement, keys).limit(chunk)
+    ordered = in_order(statement, keys).limit(chunk)
     while True:
         rows = connection.execute(ordered if last is None else ordered.where(_after(keys, last))).all()
         yield from rows
@@ -212,7 +228,8 @@ def _in_full(context: str, keys: Sequence[SortKey]) -> str:
     return f"{current_context().function}|{context}|{order}"
 
 
-def _ordered[S: Select[*tuple[Any, ...]]](statement: S, keys: Sequence[SortKey]) -> S:
+def in_order[S: Select[*tuple[Any, ...]]](statement: S, keys: Sequence[SortKey]) -> S:
+    """The statement in the order of the list."""
     columns = [key.column.asc() if key.direction == "asc" else key.column.desc() for key in keys]
     return statement.order_by(*columns)
 
@@ -227,7 +244,7 @@ def _of_page[S: Select[*tuple[Any, ...]]](
     context = _in_full(context, keys)
     if page.cursor is not None:
         statement = statement.where(_after(keys, _unseal(page.cursor, context, len(keys))))
-    return _ordered(statement, keys).limit(page.limit + 1), context
+    return in_order(statement, keys).limit(page.limit + 1), context
 
 
 def _cut[T](

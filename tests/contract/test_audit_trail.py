@@ -21,7 +21,6 @@ WITHOUT: Final = {
     "start_upload": "announces a file; that it is there is an entry",
     "request_parts": "signs addresses for an upload that was announced",
     "abort_upload": "gives up what never was there",
-    "sign_image_link": "keeps nothing: it signs a link to what is one's own",
     "change_file": "describes one's own file anew, as often as one likes; its version counts",
     "refresh": "goes on with a session whose opening is an entry",
     "create_chat_completion": "changes nothing: its answer is told, and not kept",

@@ -118,7 +118,10 @@ class Explainer:
         return Plan(" ".join(statement.split()), list(_nodes(root["Plan"])))
 
     def cursor(self, page: Page) -> tuple[str | None, bool]:
-        """The cursor of the hundredth page, and True; of the second row and False where there are fewer."""
+        """The cursor of the hundredth page, and True; of the second row and False where there are fewer.
+
+        `page` takes one statement here, which begins later.
+        """
         with self.engine.connect() as connection:
             for depth in (_DEPTH, 0):
                 self._offset = depth

@@ -16,6 +16,7 @@ from functions.files.problems import (
     RangeNotSatisfiable,
     StillProcessing,
 )
+from functions.files.schemas.files import ContentLink
 
 router = Router(prefix="/v1/files", tags=["files"])
 
@@ -102,3 +103,22 @@ async def read_content(
     head = current_context().method == "HEAD"
     url = await delivery.link(content, head=head, download=download)
     return RedirectResponse(url, 302, {"Cache-Control": "private, no-store"})
+
+
+@router.get(
+    "/{file_id:uuid}/content-link",
+    operation_id="read_content_link",
+    summary="Get an address of the content",
+    responses=problems(NotFound, NoRendition, InTrash, StillProcessing, ContentRejected, Unavailable),
+)
+async def read_content_link(
+    file_id: FileId,
+    user: Reader,
+    rendition: RenditionName = None,
+    download: Download = False,  # noqa: FBT002 - a query parameter
+) -> ContentLink:
+    """Where `…/content` leads to, for what sends no `Authorization`: an `<img>`, a player, a page's fetch.
+
+    It works for 5 minutes, ranges included. Drawings (SVG) come as a download from there.
+    """
+    return await delivery.give_link(user, file_id, rendition, download=download)

@@ -5,11 +5,11 @@ from fastapi import Header, Path, Query
 from fastapi.responses import RedirectResponse
 
 from common.access import Principal, requires
-from common.database import Reading
+from common.database import Db
 from common.errors import NotFound, TooManyRequests, Unavailable, problems
 from common.rate_limits import limited
 from common.routing import Router
-from functions.files import limits, public_images, transforms
+from functions.files import delivery, limits, public_images, transforms
 from functions.files.problems import (
     ContentRejected,
     InTrash,
@@ -56,7 +56,7 @@ async def read_image(
 ) -> RedirectResponse:
     """Lead to the picture in the bucket, which is made when it is asked for first."""
     url = await transforms.own(user, file_id, query, accept)
-    return _redirect(url, "private", transforms.LINK_SECONDS // 5)
+    return _redirect(url, "private", delivery.LINK_SECONDS // 5)
 
 
 @router.post(
@@ -65,7 +65,7 @@ async def read_image(
     summary="Get a link to a picture for a public page",
     responses=problems(NotFound),
 )
-def sign_image_link(file_id: FileId, body: ImageLinkWanted, user: Writer, db: Reading) -> ImageLink:
+def sign_image_link(file_id: FileId, body: ImageLinkWanted, user: Writer, db: Db) -> ImageLink:
     """A link that shows this picture, and no other size of it, to whoever has it, for as long as you say.
 
     It cannot be taken back before it expires but by moving the file to the trash, which caches notice within

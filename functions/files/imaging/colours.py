@@ -25,7 +25,11 @@ _DEEP: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 def resizable(image: Image.Image) -> Image.Image:
     """The same in a mode of 8-bit channels that can be resampled: L, LA, RGB, RGBA, CMYK, LAB."""
     if image.mode in _DEEP:
-        return _in_8_bits(image)
+        eight = _in_8_bits(image)
+        transparent = image.info.get("transparency")
+        if image.mode.startswith("I;16") and isinstance(transparent, int):
+            eight.putalpha(_all_but(image, transparent))
+        return eight
     if "transparency" in image.info and image.mode in _WITH_ALPHA:
         return image.convert(_WITH_ALPHA[image.mode])
     return image if image.mode in _RESIZABLE else image.convert(_BECOMES.get(image.mode, "RGB"))
@@ -43,6 +47,13 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
         return image.point(lambda _: 0).convert("L")
     scale = 255.0 / (high - low)
     return image.point(lambda sample: sample * scale + -low * scale).convert("L")
+
+
+def _all_but(image: Image.Image, sample: int) -> Image.Image:
+    """The alpha channel of a 16-bit image, one sample of which is transparent (PNG, section 11.3.1.1)."""
+    alphas = [255] * 65_536
+    alphas[sample & 0xFFFF] = 0
+    return image.convert("I").point(alphas, "L")
 
 
 def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

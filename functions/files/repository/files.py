@@ -1,21 +1,18 @@
 """Files: read with their content, written."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from common.database import AnyRow
 from common.models import File, FileContent
-from common.pagination import PageParameters, paginate_rows, parse_sort
 from functions.files.repository.visibility import by_signed_link, visible_to
 
-_READ: Final = select(
+WITH_CONTENT: Final = select(
     File.id,
     File.name,
     File.media_type,
@@ -44,68 +41,17 @@ _READ: Final = select(
     FileContent.removed,
     FileContent.renditions,
 ).join(FileContent, FileContent.id == File.content_id)
-
-SORTS: Final = {"created_at": File.created_at, "name": File.name, "size": File.size}
-TRASH_SORTS: Final = {"trashed_at": File.trashed_at}
-_WILDCARD: Final = re.compile(r"([\\%_])")
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which files; None says nothing. `type` is `image`, or `image/png`; `q` is within the name.
-
-    The trash is a list of its own, in an order of its own.
-    """
-
-    type: str | None = None
-    tag: str | None = None
-    size_min: int | None = None
-    size_max: int | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    q: str | None = None
-    trashed: bool = False
+"""Every file, and what is known of its content."""
 
 
 def read(connection: Connection | Session, user_id: UUID, file_id: UUID) -> AnyRow | None:
     """A file with its content, also one in the trash."""
-    return connection.execute(_READ.where(File.id == file_id, visible_to(user_id))).first()
+    return connection.execute(WITH_CONTENT.where(File.id == file_id, visible_to(user_id))).first()
 
 
 def read_public(connection: Connection, file_id: UUID) -> AnyRow | None:
     """A file with its content, for whoever has a link that was signed for it."""
-    return connection.execute(_READ.where(by_signed_link(file_id))).first()
-
-
-def page(
-    connection: Connection, user_id: UUID, filters: Filters, sort: str, parameters: PageParameters
-) -> tuple[list[AnyRow], str | None]:
-    """A page of files, and the cursor of the next."""
-    statement = _READ.where(visible_to(user_id), *_conditions(filters))
-    keys = parse_sort(sort, TRASH_SORTS if filters.trashed else SORTS, File.id)
-    return paginate_rows(connection, statement, keys, parameters, context=f"files {user_id} {filters}")
-
-
-def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
-    yield File.trashed_at.is_not(None) if filters.trashed else File.trashed_at.is_(None)
-    if filters.type is not None:
-        family, whole, _ = filters.type.partition("/")
-        yield File.family == family
-        if whole:
-            yield File.media_type == filters.type
-    if filters.tag is not None:
-        yield File.tags.contains([filters.tag])
-    if filters.size_min is not None:
-        yield File.size >= filters.size_min
-    if filters.size_max is not None:
-        yield File.size <= filters.size_max
-    if filters.created_after is not None:
-        yield File.created_at > filters.created_after
-    if filters.created_before is not None:
-        yield File.created_at < filters.created_before
-    if filters.q is not None:
-        pattern = _WILDCARD.sub(r"\\\1", filters.q)
-        yield func.lower(File.name).like(func.lower(f"%{pattern}%"))
+    return connection.execute(WITH_CONTENT.where(by_signed_link(file_id))).first()
 
 
 def add(session: Session, values: dict[str, Any]) -> UUID:

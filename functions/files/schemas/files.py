@@ -138,6 +138,15 @@ class FileRead(ResponseModel):
     )
 
 
+class ContentLink(ResponseModel):
+    """An address of the bucket that gives the content to whoever has it."""
+
+    url: str = Field(examples=["https://bucket.example/files/…/upload?X-Amz-Signature=…"])
+    media_type: str = Field(examples=["image/jpeg"])
+    size: int = Field(description="Bytes.", examples=[2_480_113])
+    expires_at: datetime
+
+
 class FileChange(RequestModel):
     """What may be changed; a member that is left out stays as it is."""
 

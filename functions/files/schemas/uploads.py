@@ -121,7 +121,7 @@ class UploadCompletion(RequestModel):
     crc64nvme: str | None = Field(
         None,
         max_length=32,
-        description="The checksum of the whole as the bucket tells it: of all bytes, or where the bucket has "
-        "none of those, of the parts' checksums with `-` and their number.",
+        description="CRC-64/NVME of all bytes of an upload in parts, big-endian, in base64; or what the "
+        "bucket tells of the whole, with `-` and the number of parts.",
         examples=["AAAAAAAAAAA="],
     )

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -221,17 +221,22 @@ async def in_transaction[T](work: Callable[[Session], T]) -> T:
     return await get_database(current_context().function).run(work)
 
 
-async def answer_in_transaction[T](work: Callable[[Session], T]) -> T:
+async def answer_in_transaction[T](
+    work: Callable[[Session], T], before: Callable[[], Awaitable[None]] | None = None
+) -> T:
     """The transaction whose result is the answer of this request.
 
-    With an `Idempotency-Key`, the answer is stored in the same transaction, or replayed by raising Replayed.
+    `before` is what has to be done for it outside: it is not done for a request that was answered already.
+    With an `Idempotency-Key`, the answer is stored in the same transaction, or the stored Response given.
     """
     database = get_database(current_context().function)
-    if current_context().idempotency is None:
-        return await database.run(work)
-    from common.idempotency import answer_once
+    if current_context().idempotency is not None:
+        from common.idempotency import answer_once
 
-    return await answer_once(database, work)
+        return await answer_once(database, work, before)
+    if before is not None:
+        await before()
+    return await database.run(work)
 
 
 async def in_reading[T](work: Callable[[Connection], T]) -> T:

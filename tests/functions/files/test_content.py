@@ -58,6 +58,18 @@ class TestLink:
         assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(TEXT)))
         assert httpx.get(link.headers["location"]).status_code == 403
 
+    def test_it_can_be_had_as_an_address_for_what_sends_no_authorization(self, client: Client) -> None:
+        link = client.call("GET", f"/{client.file()['id']}/content-link").json()
+        answer = httpx.get(link["url"])
+        assert (answer.content, len(answer.content)) == (TEXT, link["size"])
+        assert answer.headers["content-type"] == link["media_type"] == "text/plain"
+
+    def test_the_address_of_a_drawing_gives_a_download(self, client: Client) -> None:
+        file = client.file()
+        becomes(client, file, "image/svg+xml")
+        link = client.call("GET", f"/{file['id']}/content-link").json()
+        assert httpx.get(link["url"]).headers["content-disposition"].startswith("attachment")
+
     def test_what_is_to_be_saved_is_an_attachment(self, client: Client) -> None:
         answer = client.content(client.file(), download=True)
         assert answer.headers["content-disposition"] == 'attachment; filename="sonnet.txt"'

@@ -103,6 +103,33 @@ def test_every_order_is_kept_from_page_to_page_with_equals_among_them(
     assert found == ordered
 
 
+@pytest.fixture
+def hoard(world: World, person: Person) -> None:
+    """12,200 files, the newest first in every order. The newest 2,100 have no tag; 8 old ones a rare one."""
+    make_file(world, person.id, name="99999", size=99_999, created_at=START + timedelta(days=99_999 / 1440))
+    world.run(
+        "insert into files (id, owner_id, content_id, name, media_type, size, tags, created_at) "
+        "select gen_random_uuid(), owner_id, content_id, to_char(n, 'FM00000'), media_type, n, "
+        "cast(case when n > 10100 then '{}' when mod(n, 1262) = 0 then '{rare,old}' else '{old}' end as "
+        "varchar[]), timestamptz '2026-01-01 00:00Z' + make_interval(mins => n) "
+        "from files, generate_series(1, 12199) n where owner_id = :owner",
+        owner=person.id,
+    )
+
+
+@pytest.mark.usefixtures("hoard")
+def test_what_is_rare_and_what_begins_far_down_the_list_is_found_in_its_order(
+    asgi: httpx.Client, person: Person
+) -> None:
+    rare = [f"{1262 * number:05}" for number in range(8, 0, -1)]
+    for sort in ("-created_at", "-name", "-size"):
+        assert names(asgi, person, tag="rare", sort=sort, limit=3) == rare
+        assert names(asgi, person, tag="rare", size_max=5000, sort=sort, limit=8) == rare[-3:]
+        old = pages(asgi, person, tag="old", sort=sort, limit=2)
+        assert [item["name"] for _ in range(2) for item in next(old)] == ["10100", "10099", "10098", "10097"]
+        assert names(asgi, person, tag="none", sort=sort) == []
+
+
 class TestTrash:
     def test_it_shows_what_was_thrown_away_last_first(
         self, asgi: httpx.Client, world: World, person: Person

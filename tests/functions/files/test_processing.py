@@ -1,5 +1,6 @@
 """Pictures are looked at before anybody gets them, and keep nothing private."""
 
+import json
 from io import BytesIO
 from typing import Any
 
@@ -155,3 +156,17 @@ def test_what_is_written_after_its_file_was_deleted_is_removed_again(
     assert bucket.keys() == []
     again = "select count(*) from stored_objects where remove_after > now() + interval '50 minutes'"
     assert world.scalar(again) > 0, "what comes later still is removed once more"
+
+
+def test_the_log_says_what_decoding_took_and_why_a_picture_was_rejected(client: Client, capsys: Any) -> None:
+    photograph, broken = jpeg(), jpeg()[:2000]
+    client.file(photograph, "a.jpg", "image/jpeg")
+    client.file(broken, "b.jpg", "image/jpeg")
+    capsys.readouterr()
+    client.run_jobs()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    decoded = {line["bytes"]: line for line in lines if line["event"] == "content_decoded"}
+    assert decoded.keys() == {len(photograph), len(broken)}
+    assert all(line["peak_bytes"] > 0 and line["duration_ms"] > 0 for line in decoded.values())
+    [rejected] = [line for line in lines if line["event"] == "content_rejected"]
+    assert rejected["rejection"] == "truncated"

@@ -35,6 +35,29 @@ def test_what_has_no_room_is_refused_and_changes_nothing(client: Client, setting
     assert client.post_file(b"y" * 40).status_code == 201
 
 
+def test_an_upload_whose_answer_was_lost_is_repeated_where_nothing_more_fits(
+    client: Client, settings: SettingsChange, bucket: Bucket
+) -> None:
+    settings(FILE_QUOTA_BYTES=str(len(TEXT)))
+    # Each draws a boundary of its own for the form, as browsers do.
+    first, second = (
+        client.call("POST", "", files={"file": ("a.txt", TEXT)}, headers={"Idempotency-Key": "k"})
+        for _ in range(2)
+    )
+    assert first.request.headers["content-type"] != second.request.headers["content-type"]
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    assert len(bucket.keys()) == 1
+
+
+def test_a_form_with_other_bytes_is_another_request(client: Client) -> None:
+    answers = [
+        client.call("POST", "", files={"file": ("a.txt", content)}, headers={"Idempotency-Key": "k"})
+        for content in (TEXT, TEXT + b"!")
+    ]
+    assert [answer.status_code for answer in answers] == [201, 422]
+
+
 def test_of_many_at_once_no_more_than_fit_are_begun(client: Client, settings: SettingsChange) -> None:
     settings(FILE_QUOTA_BYTES=str(3 * len(TEXT)))
     with ThreadPoolExecutor(8) as pool:

@@ -48,6 +48,9 @@ def shown(answer: httpx.Response) -> Image.Image:
         ({"w": 200, "h": 200, "fit": "cover"}, (200, 200)),
         ({"w": 200, "h": 200, "fit": "inside"}, (200, 133)),
         ({"w": 100, "dpr": 2}, (200, 133)),
+        ({"w": 99}, (99, 66)),
+        ({"w": 90, "h": 43, "fit": "inside"}, (64, 43)),
+        ({"w": 80, "h": 80, "fit": "contain"}, (80, 80)),
         ({"w": 5000 // 2}, (480, 320)),
     ],
 )
@@ -57,12 +60,32 @@ def test_a_picture_has_the_size_that_was_asked_for(
     assert shown(ask(client, photograph, **query)).size == size
 
 
+def test_a_small_picture_is_made_of_a_rendition(
+    client: Client, photograph: dict[str, Any], bucket: Bucket, world: World
+) -> None:
+    key = world.scalar("select object_key from file_contents")
+    bucket.s3.delete_object(Bucket=bucket.name, Key=key)
+    assert shown(ask(client, photograph, w=100, h=80, fit="cover")).size == (100, 80)
+    assert ask(client, photograph, w=300).status_code == 503, "larger ones are made of the original"
+
+
+def test_pictures_of_a_very_large_one_are_made_of_its_largest_rendition(
+    client: Client, photograph: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transforms, "_MOST_BYTES", photograph["size"] - 1)
+    largest = photograph["image"]["renditions"][-1]
+    assert shown(ask(client, photograph, w=60)).size == (60, 40)
+    assert shown(ask(client, photograph, w=4096)).size == (largest["width"], largest["height"])
+
+
 @pytest.mark.parametrize(
     ("accept", "query", "expected"),
     [
         ("image/avif,image/webp,*/*", {}, "WEBP"),
         ("*/*", {}, "JPEG"),
         ("text/html", {}, "JPEG"),
+        ("image/webp;q=0, */*", {}, "JPEG"),
+        ("*/*, Image/WebP; q=0.5", {}, "WEBP"),
         ("*/*", {"format": "png"}, "PNG"),
         ("*/*", {"format": "avif"}, "AVIF"),
     ],
@@ -105,6 +128,18 @@ def test_of_many_processes_one_makes_it(client: Client, photograph: dict[str, An
     statuses = [status for line in lines for status in line.get("statuses", [])]
     assert statuses == [302] * 51
     assert sum(line.get("event") == "picture_made" for line in lines) == 1
+
+
+def test_a_picture_that_is_there_is_found_by_two_statements_and_counts_towards_no_limit(
+    client: Client, photograph: dict[str, Any], world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(client, photograph, w=71)
+    counted = world.rows("select * from rate_limits order by digest")
+    capsys.readouterr()
+    assert ask(client, photograph, w=71).status_code == 302
+    [line] = [json.loads(each) for each in capsys.readouterr().out.splitlines() if '"request"' in each]
+    assert line["statements"] == 2
+    assert world.rows("select * from rate_limits order by digest") == counted
 
 
 def test_who_waits_too_long_is_told_when_to_come_again(
@@ -184,6 +219,10 @@ class TestSignedLinks:
         url = urlsplit(answer.json()["url"])
         return f"{url.path}?{url.query}"
 
+    def test_leaves_an_entry(self, client: Client, photograph: dict[str, Any], world: World) -> None:
+        self.link(client, photograph, w=120)
+        assert world.audit(client.person.id)[-1] == ("file.link_signed", "success")
+
     def test_shows_that_picture_to_anybody(self, client: Client, photograph: dict[str, Any]) -> None:
         answer = client.http.get(self.link(client, photograph, w=120, h=120, fit="cover"))
         assert shown(answer).size == (120, 120)
@@ -248,6 +287,17 @@ def test_what_cannot_be_made_is_not_tried_at_once_again(
     answers = [ask(client, photograph, w=100) for _ in range(3)]
     assert {answer.json()["code"] for answer in answers} == {"no_picture"}
     assert len(tried) == 1
+
+
+def test_what_takes_too_long_on_a_busy_machine_may_be_asked_for_again(
+    client: Client, photograph: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as hurried:
+        hurried.setattr(transforms, "_PATIENCE_SECONDS", -1.0)  # and with the second of grace none
+        answer = ask(client, photograph, w=110)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert shown(ask(client, photograph, w=110)).size[0] == 110
 
 
 def test_what_makes_no_difference_makes_no_other_picture(

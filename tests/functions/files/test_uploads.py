@@ -1,13 +1,16 @@
 """Uploads to the bucket: what was announced arrives, and nothing else."""
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from functions.files import crc64
 from tests.functions.files.calls import TEXT, Client, send
 from tests.functions.files.conftest import Bucket
+from tests.support.crc64nvme import crc64nvme
 
 
 def test_a_single_upload_becomes_a_file(client: Client, bucket: Bucket) -> None:
@@ -144,6 +147,25 @@ def test_an_upload_in_parts_arrives_in_any_order(client: Client, bucket: Bucket)
     assert (file["state"], file["size"]) == ("ready", len(content))
     assert hashlib.sha256(client.content(file).content).digest() == hashlib.sha256(content).digest()
     assert bucket.unfinished() == 0
+
+
+def test_an_upload_in_parts_is_compared_with_the_checksum_of_the_whole(client: Client) -> None:
+    started = client.start(TEXT, in_parts=True).json()
+    path = f"/uploads/{started['id']}/parts"
+    [part] = client.call("POST", path, json={"parts": [{"number": 1}]}).json()["parts"]
+    wrong = b"?" + TEXT[1:]
+    assert send(part["request"], wrong).status_code == 200
+    refused = client.complete(started, crc64nvme=crc64nvme(TEXT))
+    assert (refused.status_code, refused.json()["code"]) == (422, "checksum_mismatch")
+    assert send(part["request"], TEXT).status_code == 200, "what was sent wrong is sent again"
+    assert client.complete(started, crc64nvme=crc64nvme(TEXT)).status_code == 200
+
+
+@pytest.mark.parametrize("lengths", [(0,), (1, 1), (300, 0, 7), (64, 4096, 5)])
+def test_the_checksum_of_a_whole_follows_from_those_of_its_parts(lengths: tuple[int, ...]) -> None:
+    parts = [os.urandom(length) for length in lengths]
+    checksums = [(crc64nvme(part), len(part)) for part in parts]
+    assert crc64.combined(checksums) == crc64nvme(b"".join(parts))
 
 
 def test_a_part_with_a_checksum_takes_no_other_bytes(client: Client) -> None:

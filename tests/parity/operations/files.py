@@ -152,9 +152,19 @@ def _content_too_early(api: httpx.Client, world: World) -> httpx.Response:
     return api.get(f"{FILES}/{file_id}/content", headers=person.headers)
 
 
+def _content_link(api: httpx.Client, world: World) -> httpx.Response:
+    person = world.person()
+    return api.get(f"{FILES}/{make_file(world, person.id)}/content-link", headers=person.headers)
+
+
+def _link_to_anothers(api: httpx.Client, world: World) -> httpx.Response:
+    path = f"{FILES}/{make_file(world, world.account().id)}/content-link"
+    return api.get(path, headers=world.person().headers)
+
+
 def _photograph(world: World, person: Person) -> UUID:
     """A file with a picture that is in the bucket."""
-    known = {"name": "256", "key": "x", "width": 60, "height": 40, "size": 1, "media_type": "image/webp"}
+    known = {"name": "256", "key": "x", "width": 30, "height": 20, "size": 1, "media_type": "image/webp"}
     values = {"media_type": "image/jpeg", "width": 60, "height": 40, "renditions": [known]}
     file_id = make_file(world, person.id, **values)
     key = world.scalar(
@@ -223,6 +233,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "sign_image_link": (_sign_ones_own, 200, _sign_anothers, 404, "not_found"),
     "read_public_image": (_follow, 302, _follow_to_another_size, 403, "invalid_signature"),
     "read_content": (_content, 302, _content_too_early, 409, "still_processing"),
+    "read_content_link": (_content_link, 200, _link_to_anothers, 404, "not_found"),
 }
 WITH_A_BUCKET: Final = {"upload_file", "request_parts", "complete_upload", "read_image", "read_public_image"}
 """Those that ask it something; an address in it is signed without."""

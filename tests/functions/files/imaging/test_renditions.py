@@ -124,6 +124,7 @@ TRANSPARENT = {
     "LA": encoded(Image.new("LA", (32, 32), (200, 0)), "PNG"),
     "P": encoded(Image.new("RGB", (32, 32), (9, 8, 7)).quantize(4), "PNG", transparency=0),
     "RGB": encoded(Image.new("RGB", (32, 32), (9, 8, 7)), "PNG", transparency=(9, 8, 7)),
+    "16 bits": encoded(Image.new("I;16", (32, 32), 65_535), "PNG", transparency=65_535),
     "GIF": encoded(Image.new("P", (32, 32), 3), "GIF", transparency=3),
     "WebP": encoded(Image.new("RGBA", (32, 32), (255, 0, 0, 0)), "WEBP"),
     "AVIF": encoded(Image.new("RGBA", (32, 32), (255, 0, 0, 0)), "AVIF"),
