@@ -1,55 +1,73 @@
-"""`make corpus`: real and hostile images of other projects through the decoder, and a page to see them."""
+"""`make corpus`: real and hostile images of others through the whole stack, and a page to see them.
+
+Each file is uploaded by somebody who has signed in, becomes `ready` or `rejected` by its job, and is read
+back from the bucket. Exit code 1 where anything was wrong, 2 where it could not be tried.
+"""
 
 import argparse
 import shutil
 import sys
-import time
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
-from infra.corpus import fetching, judging, sheet
+from infra.corpus import fetching, sheet, summary
+from infra.corpus.journey import Traveller
+from infra.corpus.memory import Watch
+from infra.corpus.run import Run
+from infra.corpus.stack import StackFailed, running
 from infra.local.home import PROJECT
 
-FOLDER = PROJECT / "build" / "corpus"
+FOLDER: Final = PROJECT / "build" / "corpus"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch, process, judge; 1 where anything was wrong."""
+    """Fetch, take all the way, judge."""
     parser = argparse.ArgumentParser(prog="python -m infra.corpus", description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="Where everything lies.")
-    folder = parser.parse_args(arguments).folder.resolve()
-    for name in ("files", "made"):
+    parser.add_argument("--only", default="", metavar="TEXT", help="Only files with this in their path.")
+    given = parser.parse_args(arguments)
+    folder = given.folder.resolve()
+    for name in ("files", "stored"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    print("Fetching what is not there yet …", flush=True)
     try:
-        archives = fetching.fetch(folder / "archives")
-    except fetching.FetchFailed as error:
+        sources = [path for path in _sources(folder) if given.only in str(path)]
+        run = _run(folder, sources)
+    except (fetching.FetchFailed, StackFailed) as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
+    page = folder / "index.html"
+    sheet.write(run.travelled, page, notes=run.notes, faults=run.faults)
+    return summary.tell(run.travelled, run.faults, [*run.notes, *_of_processes(run)], run.seconds, page)
+
+
+def _sources(folder: Path) -> list[Path]:
+    print("Fetching what is not there yet …", flush=True)
+    archives = fetching.fetch(folder / "archives")
     sources = fetching.unpack(archives, folder / "files")
     print(f"{len(sources)} files of {', '.join(path.name for path in archives)}", flush=True)
-    started = time.monotonic()
-    verdicts = list(judging.judge(sources, folder / "made"))
-    note = judging.second_opinion(verdicts)
-    sheet.write(verdicts, folder / "index.html", [note])
-    print(note)
-    return _told(verdicts, time.monotonic() - started, folder / "index.html")
+    return sources
 
 
-def _told(verdicts: list[judging.Verdict], seconds: float, page: Path) -> int:
-    outcomes = Counter("ready" if each.rejected is None else each.rejected.code for each in verdicts)
-    for outcome, count in outcomes.most_common():
-        print(f"{count:6}  {outcome}")
-    slowest = max(verdicts, key=lambda each: each.seconds)
-    largest = max(verdicts, key=lambda each: each.peak_bytes)
-    print(f"The slowest took {slowest.seconds:.1f} s: {slowest.source.name}")
-    print(f"The most memory was {largest.peak_bytes / 1024 / 1024:.0f} MiB: {largest.source.name}")
-    wrong = [each for each in verdicts if each.faults]
-    for each in wrong:
-        print(f"WRONG {each.source.name}: {'; '.join(each.faults)}")
-    print(f"{len(verdicts)} files in {seconds:.0f} s, {len(wrong)} wrong. The contact sheet is {page}")
-    return 1 if wrong else 0
+def _run(folder: Path, sources: list[Path]) -> Run:
+    print("Starting a stack …", flush=True)
+    with running(folder / "stack") as stack, closing(Traveller(stack.url, stack.account)) as traveller:
+        pids = [process.pid for process in stack.handlers.values()]
+        with Watch(pids) as watch:
+            run = Run(folder, stack, traveller, watch)
+            run.everything(sources)
+    return run
+
+
+def _of_processes(run: Run) -> list[str]:
+    of_handlers = [
+        f"{name} is process {process.pid} still and held {summary.mebibytes(run.watch.parents[process.pid])}"
+        for name, process in run.stack.handlers.items()
+    ]
+    decoders = run.watch.decoders
+    most = summary.mebibytes(max(decoders.values(), default=0))
+    return [*of_handlers, f"{len(decoders)} decoders, of which none was seen to hold more than {most}"]
 
 
 if __name__ == "__main__":
