@@ -11,14 +11,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.bench import bearers, cold, images, lists, served, shares, sign_ins, warm
+from infra.bench import (
+    bearers,
+    cold,
+    emulated,
+    file_lists,
+    images,
+    lists,
+    pictures,
+    served,
+    shares,
+    sign_ins,
+    uploads,
+    warm,
+)
 from infra.bench.figures import Result, table, write_json
 from infra.bench.rig import BenchFailed, Rig, open_rig
 
-MEASURES = ("mangum", "http", "sign-ins", "keys", "lists", "images", "cold", "profile")
+MEASURES = (
+    "mangum",
+    "http",
+    "sign-ins",
+    "keys",
+    "lists",
+    "file-lists",
+    "images",
+    "pictures",
+    "uploads",
+    "cold",
+    "profile",
+)
 # Where only running matters, hashes are cheap: 32 real ones at once are 8 s of a processor.
 CHEAP = {"PASSWORD_HASH_KIB": "8", "PASSWORD_HASH_PASSES": "1"}
 MANY = 1_000_000
+# Those that ask a server for so many seconds a round.
+SERVED = {"http": (served.measure, 1.5), "sign-ins": (sign_ins.measure, 4.0), "keys": (bearers.measure, 1.5)}
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -51,19 +78,17 @@ class Run:
         accounts = self.rig.ask("seed", question)
         # Databases are copied before the first server connects.
         few_and_many = self._filled() if "lists" in chosen else None
+        shelves = self._shelves(accounts) if "file-lists" in chosen else None
         if "mangum" in chosen:
             yield self._mangum(accounts)
-        if "http" in chosen:
-            yield served.measure(self.rig, accounts, progress=self.progress, **self._bounds(4, 1.5))
-        if "sign-ins" in chosen:
-            yield sign_ins.measure(self.rig, accounts, progress=self.progress, **self._bounds(4, 4.0))
-        if "keys" in chosen:
-            yield bearers.measure(self.rig, accounts, progress=self.progress, **self._bounds(4, 1.5))
+        for name, (measure, seconds) in SERVED.items():
+            if name in chosen:
+                yield measure(self.rig, accounts, progress=self.progress, **self._bounds(4, seconds))
         if few_and_many is not None:
             yield lists.measure(few_and_many, accounts, progress=self.progress, **self._bounds(5, 1.0))
-        if "images" in chosen:
-            bounds: dict[str, Any] = {"rounds": 1, "megapixels": [1]} if self.quick else {"rounds": 6}
-            yield images.measure(self.rig, progress=self.progress, **bounds)
+        if shelves is not None:
+            yield file_lists.measure(shelves, progress=self.progress, **self._turns(5, 10))
+        yield from self._of_files(chosen, accounts)
         if "cold" in chosen:
             rounds = 1 if self.quick else 10
             yield cold.measure(
@@ -73,8 +98,27 @@ class Run:
             self.progress("where the time of GET /users/me goes")
             yield shares.measure(self.rig, accounts, calls=20 if self.quick else 2000)
 
+    def _of_files(self, chosen: Collection[str], accounts: Sequence[dict[str, str]]) -> Iterator[Result]:
+        if "images" in chosen:
+            bounds: dict[str, Any] = {"rounds": 1, "megapixels": [1]} if self.quick else {"rounds": 6}
+            yield images.measure(self.rig, progress=self.progress, **bounds)
+        if {"pictures", "uploads"}.isdisjoint(chosen):
+            return
+        rig = emulated.with_bucket(self.rig, self.progress)
+        if "pictures" in chosen:
+            yield pictures.measure(rig, accounts, progress=self.progress, **self._turns(6, 60))
+        if "uploads" in chosen:
+            yield uploads.measure(rig, accounts, progress=self.progress, **self._turns(6, 4))
+
     def _bounds(self, rounds: int, seconds: float) -> dict[str, Any]:
         return {"rounds": 1, "seconds": 0.2} if self.quick else {"rounds": rounds, "seconds": seconds}
+
+    def _turns(self, rounds: int, calls: int) -> dict[str, Any]:
+        return {"rounds": 1, "calls": 1} if self.quick else {"rounds": rounds, "calls": calls}
+
+    def _shelves(self, accounts: Sequence[dict[str, str]]) -> file_lists.Shelves:
+        many = 2 * file_lists.FEW if self.quick else MANY
+        return file_lists.prepare(self.rig, accounts, many, self.progress)
 
     def _filled(self) -> tuple[Rig, Rig]:
         return lists.prepare(self.rig, 2 * lists.FEW if self.quick else MANY, self.progress)

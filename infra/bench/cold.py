@@ -20,7 +20,7 @@ from infra.bench.warm_calls import event_for
 from infra.build.artifacts import Wanted, build, compile_folder
 from infra.build.targets import LAYER
 
-MOST_RATIOS = {"health": 1.4, "users": 2.5, "auth": 2.8}
+MOST_RATIOS = {"health": 1.4, "users": 2.5, "auth": 2.8, "files": 2.8, "ai": 2.8}
 NATIVE = Wanted("arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64")
 SHOWN_IMPORTS = 15
 PARTS = ("import", "construction", "first_request")
@@ -68,6 +68,8 @@ def _starts(token: str, progress: Callable[[str], None]) -> list[Start]:
         function("users", "/v1/users/livez"),
         function("users", "/v1/users/me", "users, first GET /users/me: connects"),
         function("auth", "/v1/auth/livez"),
+        function("files", "/v1/files/livez"),
+        function("ai", "/v1/ai/livez"),
         function("health", "/v1/health/livez"),
         function("worker", "/v1/worker/livez"),
     ]

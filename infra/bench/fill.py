@@ -6,8 +6,8 @@ are those of a table that autovacuum has seen.
 
 import json
 import sys
-from contextlib import closing
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 import pg8000.native
 from sqlalchemy import make_url
@@ -28,24 +28,44 @@ FILL = """
     ) as numbered
 """
 INDEXES = """
-    select indexname, indexdef from pg_indexes
-    where tablename = 'users' and schemaname = current_schema()
+    select indexname, tablename, indexdef from pg_indexes
+    where tablename = any(cast(:tables as text[])) and schemaname = current_schema()
         and not exists (select from pg_constraint where conname = indexname)
+"""
+FOREIGN_KEYS = """
+    select conname, conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint
+    where conrelid = any(cast(:tables as regclass[])) and contype = 'f'
 """
 
 
 def fill(connection: pg8000.native.Connection, wanted: int) -> int:
     """Have `wanted` accounts; returns how many there are."""
+    with filling(connection, "users"):
+        connection.run(FILL, missing=wanted - _number(connection))
+    return _number(connection)
+
+
+@contextmanager
+def filling(connection: pg8000.native.Connection, *tables: str) -> Iterator[None]:
+    """Have rows added without indexes and foreign keys; both are made anew after it, and statistics."""
     for setting in ("synchronous_commit = off", "maintenance_work_mem = '512MB'", "statement_timeout = 0"):
         connection.run(f"set {setting}")
-    indexes: Any = connection.run(INDEXES)
-    for name, _ in indexes:
+    indexes, keys = ([*_told(connection, query, tables)] for query in (INDEXES, FOREIGN_KEYS))
+    for name, table, _ in keys:
+        connection.run(f'alter table {table} drop constraint "{name}"')
+    for name, _, _ in indexes:
         connection.run(f'drop index "{name}"')
-    connection.run(FILL, missing=wanted - _number(connection))
-    for _, definition in indexes:
+    yield
+    for _, _, definition in indexes:
         connection.run(definition)
-    connection.run("vacuum (analyze) users")
-    return _number(connection)
+    for name, table, definition in keys:
+        connection.run(f'alter table {table} add constraint "{name}" {definition}')
+    for table in tables:
+        connection.run(f"vacuum (analyze) {table}")
+
+
+def _told(connection: pg8000.native.Connection, query: str, tables: Sequence[str]) -> list[list[str]]:
+    return connection.run(query, tables=list(tables)) or []
 
 
 def _number(connection: pg8000.native.Connection) -> int:

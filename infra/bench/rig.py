@@ -49,6 +49,27 @@ class Rig:
         own = {"DATABASE_URL": url.set(database=name).render_as_string(hide_password=False)}
         return type(self)(self.folder, self.environment | own, self._stack)
 
+    def having(self, **environment: str) -> Self:
+        """The same with these settings as well."""
+        return type(self)(self.folder, self.environment | environment, self._stack)
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        answers: Callable[[], bool],
+    ) -> None:
+        """Run a program until the run ends; returns once it `answers`. Raises BenchFailed.
+
+        It is killed in the end: what it keeps goes with us.
+        """
+        log = self.log(name)
+        with log.open("ab") as file:
+            process = _launch(command, file, environment=environment)
+        self._stack.callback(_end, process, signal.SIGKILL)
+        _until(answers, process, log)
+
     def ask(
         self,
         module: str,
@@ -79,7 +100,8 @@ class Rig:
                 raise BenchFailed(f"{module} took more than {patience:g} s. {_tail(log)}") from None
         if ended.returncode != 0:
             raise BenchFailed(f"{module} ended with {ended.returncode}. {_tail(log)}")
-        return json.loads(ended.stdout)
+        # Before it stands what the log said: that a statement was slow, say.
+        return json.loads(ended.stdout.rstrip().rpartition(b"\n")[2])
 
     def log(self, module: str) -> Path:
         """What the last child of this module wrote to its standard error."""

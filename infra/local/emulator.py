@@ -125,10 +125,11 @@ def find_uv() -> str:
 
 async def ready(emulator: Emulator) -> None:
     """Return when it answers. Raises TimeoutError."""
-    await until(partial(_answers, emulator), START_PATIENCE)
+    await until(partial(answers, emulator), START_PATIENCE)
 
 
-def _answers(emulator: Emulator) -> bool:
+def answers(emulator: Emulator) -> bool:
+    """Whether it does now."""
     try:
         with urllib.request.urlopen(f"{emulator.url}/_ministack/ready", timeout=5) as answer:  # noqa: S310 - http
             return bool(answer.status == 200)

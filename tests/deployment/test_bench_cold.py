@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.local.home import PROJECT
 
 PARTS = ["whole", "import", "construction", "first request", "processor"]
-STARTS = ["users", "users, first GET /users/me: connects", "auth", "health", "worker"]
+STARTS = ["users", "users, first GET /users/me: connects", "auth", "files", "ai", "health", "worker"]
 
 
 def test_each_artifact_starts_and_answers(artifacts: dict[str, Path], tmp_path: Path) -> None:

@@ -173,8 +173,8 @@ def test_what_is_large_goes_to_the_bucket_by_itself(client: httpx.Client, person
 def test_pages_may_reach_the_bucket(deployed: Deployed) -> None:
     s3 = deployed.aws("s3")
     [name] = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("lambkin-")]
-    [rule] = s3.get_bucket_cors(Bucket=name)["CORSRules"]
-    assert [rule] == bucket_cors.configuration(["http://localhost:3000"])["CORSRules"]
+    rules = s3.get_bucket_cors(Bucket=name)["CORSRules"]
+    assert rules == bucket_cors.configuration(["http://localhost:3000"])["CORSRules"]
 
 
 def test_the_schedule_finds_a_job_that_no_message_told_of(there: World, unannounced: UUID) -> None:
