@@ -7,8 +7,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 METHODS: Final = ["GET", "HEAD", "PUT"]
-EXPOSED: Final = ["ETag", "x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"]
-"""What a page reads of an answer: the digests of what it has sent."""
+READING: Final = ["GET", "HEAD"]
+EXPOSED: Final = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "x-amz-checksum-sha256",
+    "x-amz-checksum-crc64nvme",
+]
+"""What a page reads of an answer: of what it has got, and the digests of what it has sent."""
 MAX_AGE_SECONDS: Final = 600
 
 _NOT_OFFERED: Final = frozenset({"NotImplemented", "MethodNotAllowed"})
@@ -17,16 +25,21 @@ _NOT_OFFERED: Final = frozenset({"NotImplemented", "MethodNotAllowed"})
 def configuration(origins: Iterable[str]) -> dict[str, Any]:
     """The `CORSConfiguration` that lets pages of these origins send what presigned requests ask for.
 
-    Every header is allowed: the signature names the ones that count.
+    Every header is allowed: the signature names the ones that count. Any page may read what it has a link to,
+    as a link is all that anybody needs: where page, functions and bucket have three origins, a browser that
+    follows the redirect of a function to the bucket says that it comes from `null` (Fetch standard).
     """
-    rule = {
-        "AllowedOrigins": list(origins),
-        "AllowedMethods": METHODS,
+    return {"CORSRules": [_rule(list(origins), METHODS), _rule(["*"], READING)]}
+
+
+def _rule(origins: list[str], methods: list[str]) -> dict[str, Any]:
+    return {
+        "AllowedOrigins": origins,
+        "AllowedMethods": methods,
         "AllowedHeaders": ["*"],
         "ExposeHeaders": EXPOSED,
         "MaxAgeSeconds": MAX_AGE_SECONDS,
     }
-    return {"CORSRules": [rule]}
 
 
 def allow(s3: Any, bucket: str, origins: Iterable[str]) -> bool:  # noqa: ANN401 - boto3's clients have no types

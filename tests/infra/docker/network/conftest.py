@@ -1,5 +1,6 @@
 """The whole network, once: `make test-docker` runs what is here, as it needs Caddy and a minute."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
@@ -25,6 +26,11 @@ if not CADDY:
 GIVEN: Final = {
     "PASSWORD_HASH_KIB": "1024",
     "PASSWORD_HASH_PASSES": "1",
+}
+
+EVERYTHING_IN_S3: Final = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
 }
 
 
@@ -70,8 +76,15 @@ def bucket_keys(ministack: int) -> dict[str, str]:
         aws_secret_access_key="test",
     )
     iam.create_user(UserName="network")
+    iam.put_user_policy(UserName="network", PolicyName="network", PolicyDocument=json.dumps(EVERYTHING_IN_S3))
     made = iam.create_access_key(UserName="network")["AccessKey"]
     return {"BUCKET_ACCESS_KEY": made["AccessKeyId"], "BUCKET_SECRET_KEY": made["SecretAccessKey"]}
+
+
+@pytest.fixture(scope="session")
+def given(bucket_keys: dict[str, str]) -> dict[str, str]:
+    """What `.env` holds."""
+    return GIVEN | bucket_keys
 
 
 @pytest.fixture(scope="session")
@@ -80,23 +93,19 @@ def network(
     databases: Databases,
     mailbox: tuple[Mailbox, int],
     ministack: int,
-    bucket_keys: dict[str, str],
+    given: dict[str, str],
     ollama_server: FakeOllama,
 ) -> Iterator[Network]:
     """Everything that `docker compose up` starts, in its order."""
     owner = make_url(databases.create("network", migrated=False))
-    given = (
-        GIVEN
-        | bucket_keys
-        | {"DATABASE_URL": owner.set(host="pgsql", port=5432).render_as_string(hide_password=False)}
-    )
+    database = owner.set(host="pgsql", port=5432).render_as_string(hide_password=False)
     there = {
         "pgsql:5432": owner.port or 0,
         "mailpit:1025": mailbox[1],
         "localstack:4566": ministack,
         "ollama:11434": int(ollama_server.url.rpartition(":")[2]),
     }
-    made = Network(tmp_path_factory.mktemp("network"), given, there)
+    made = Network(tmp_path_factory.mktemp("network"), given | {"DATABASE_URL": database}, there)
     try:
         migrated = made.run("migrate")
         assert migrated.returncode == 0, migrated.stdout + migrated.stderr
