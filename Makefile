@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment test-previous \
-	test-files localstack fuzz check check-template format openapi bench corpus clean
+	test-browser test-files localstack fuzz check check-template format openapi bench corpus clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -58,6 +58,15 @@ test-previous: install ## Run the functions of the release before on the schema 
 test-docker: install ## Run the Docker network's containers as processes behind a real Caddy (no Docker).
 	infra/ci/program.sh caddy caddy
 	LAMBKIN_CADDY=$$(command -v caddy) $(RUN)/pytest -n 0 tests/infra/docker $(ARGS)
+
+test-browser: install ## Upload as people do, through that network: a page in headless Chromium, curl, the AWS CLI.
+	infra/ci/program.sh caddy caddy
+	infra/ci/program.sh chromium chromium
+	infra/ci/program.sh chromedriver chromium-driver
+	infra/ci/program.sh curl curl
+	LAMBKIN_CADDY=$$(command -v caddy) LAMBKIN_CHROMIUM=$$(command -v chromium) \
+		LAMBKIN_CHROMEDRIVER=$$(command -v chromedriver) LAMBKIN_AWS="$(TOOL) --from awscli==1.46.3 aws" \
+		$(UV) run --locked --group browser pytest -n 0 tests/infra/docker/network/clients $(ARGS)
 
 # Of the steps, every EVERYth.
 EVERY ?= 1
@@ -107,7 +116,7 @@ openapi: install ## Write the OpenAPI documents to tests/contract.
 bench: install ## Measure, each figure as a ratio in one run.
 	$(RUN)/python -m infra.bench $(ARGS)
 
-corpus: install ## Run real and hostile images of other projects through the decoder; a contact sheet shows them.
+corpus: install ## Take real and hostile images of other projects through a whole stack; a contact sheet shows them.
 	$(RUN)/python -m infra.corpus $(ARGS)
 
 clean: ## Remove what was built and cached; data in .lambkin stays.

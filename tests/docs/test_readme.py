@@ -17,7 +17,7 @@ LAMBKIN: Final = re.compile(r"\blambkin ([a-z]+)((?: [\w-]+)*)")
 MAKE: Final = re.compile(r"^make ([a-z0-9-]+(?: [a-z0-9-]+)*)")
 PATH: Final = re.compile(r"^[a-z_.][\w./-]*(/|\.md|\.py|\.toml)$")
 # The example's own, and the rooms of a folder that any function has.
-NOT_THERE: Final = re.compile(r"notes|^[a-z]+\.py$|__init__")
+NOT_THERE: Final = re.compile(r"notes|^build/|^[a-z]+\.py$|__init__")
 
 
 def _command(name: str) -> Any:
