@@ -4,5 +4,5 @@ from typing import Final
 
 FUNCTIONS: Final = ("auth", "users", "files", "health", "worker", "ai")
 
-PERSONAL: Final = ("auth", "users", "files")
+PERSONAL: Final = ("auth", "users", "files", "ai")
 """Those that keep what belongs to a person: their `jobs.py` can `export_person` and `erase_person`."""

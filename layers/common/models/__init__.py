@@ -1,9 +1,17 @@
 """All tables, as one database has one metadata. Who owns and may touch which: `common.models.ownership`."""
 
 from common.models.accounts import Session, User
+from common.models.ai_usage import AiModel, AiQuota, AiReservation, AiUsage, ModelPull
 from common.models.api_keys import ApiKey
 from common.models.audit import AuditEntry
 from common.models.base import Base
+from common.models.conversations import (
+    Conversation,
+    ConversationSummary,
+    Generation,
+    GenerationPart,
+    Message,
+)
 from common.models.credentials import (
     OneTimeToken,
     Password,
@@ -20,18 +28,28 @@ from common.models.requests import IdempotencyKey, RateLimit
 from common.models.roles import Role
 
 __all__ = [
+    "AiModel",
+    "AiQuota",
+    "AiReservation",
+    "AiUsage",
     "ApiKey",
     "AuditEntry",
     "Base",
     "BulkInvitation",
     "BulkInvitationLine",
+    "Conversation",
+    "ConversationSummary",
     "ErasureReport",
     "Export",
     "ExportPart",
     "File",
     "FileContent",
+    "Generation",
+    "GenerationPart",
     "IdempotencyKey",
     "Job",
+    "Message",
+    "ModelPull",
     "OneTimeToken",
     "Password",
     "PendingRegistration",

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """Compared with the table `alembic_version` by readiness checks, in artifacts that hold no migrations."""

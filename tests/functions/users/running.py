@@ -8,7 +8,7 @@ from tests.support.world import World
 
 _DUE = """
     select id, function from jobs where state = 'queued' and run_at <= now()
-    and function in ('auth', 'users', 'files') and payload->>'user_id' = :id order by run_at, id
+    and function in ('auth', 'users', 'files', 'ai') and payload->>'user_id' = :id order by run_at, id
 """
 
 

@@ -112,6 +112,9 @@ def test_the_record_says_what_each_function_erased_and_how_much(
             },
             "users": {"invitation_lines": 1, "exports": 0},
             "files": {"files": 0, "uploads": 0, "storage_usage": 0},
+            "ai": dict.fromkeys(
+                ("conversations", "conversation_summaries", "ai_usage", "ai_reservations", "ai_quotas"), 0
+            ),
         }
     }
     assert person.email not in json.dumps(entry.details)

@@ -28,7 +28,7 @@ from tests.support.world import PASSWORD, Person, World
 TOPICS = {
     "profile.json", "audit.json", "exports.json", "invitations.json", "bulk_invitations.json",
     "password.json", "sessions.json", "api_keys.json", "links.json", "registrations.json",
-    "files.json", "uploads.json",
+    "files.json", "uploads.json", "conversations.json", "messages.json", "ai_usage.json",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from tests.support.world import Person, World
 ERASING = ("erase_account", "erase_person", "finish_erasure")
 _NEXT = """
     select id, function, task from jobs where state = 'queued' and run_at <= now()
-    and function in ('auth', 'users', 'files') and payload->>'user_id' = :id order by run_at, id limit 1
+    and function in ('auth', 'users', 'files', 'ai') and payload->>'user_id' = :id order by run_at, id limit 1
 """
 
 type Step = tuple[str, str, str]
@@ -88,8 +88,13 @@ def test_an_erasure_survives_sigkill_at_any_step(
     reported = world.rows(
         "select report from erasure_reports where user_id = :id order by function", id=person.id
     )
-    kinds = ("passwords", "files", "exports")
-    assert [next(row.report[kind] for kind in kinds if kind in row.report) for row in reported] == [1, 0, 1]
+    kinds = ("conversations", "passwords", "files", "exports")
+    assert [next(row.report[kind] for kind in kinds if kind in row.report) for row in reported] == [
+        0,
+        1,
+        0,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("step", steps(erasing=False), ids=" ".join)

@@ -18,8 +18,9 @@ def owner(database_url: str, set_environment: SetEnvironment) -> Iterator[Databa
     assert database_url
     set_environment(QUEUES="false")
     owner = Database("")
-    owned = ("files", "uploads", "storage_usage", "file_contents")
-    tables = ("jobs", *owned, "users", "idempotency_keys", "rate_limits")
+    of_files = ("files", "uploads", "storage_usage", "file_contents")
+    of_ai = ("conversations", "ai_usage", "ai_reservations", "ai_quotas")
+    tables = ("jobs", *of_files, *of_ai, "users", "idempotency_keys", "rate_limits")
 
     def empty() -> None:
         for table in tables:

@@ -161,7 +161,7 @@ def test_a_role_that_may_not_connect(settings: SettingsChange, fresh: Callable[.
 def test_pools_larger_than_the_server(settings: SettingsChange, monkeypatch: pytest.MonkeyPatch) -> None:
     report = look(settings(DATABASE_POOL_SIZE="100"), EDGE)
     assert report.state is State.WARNING
-    assert "10 pools of 100 may open 1000 connections; the server has 297 to give." in said(
+    assert "11 pools of 100 may open 1100 connections; the server has 297 to give." in said(
         report, State.WARNING
     )
     monkeypatch.setenv("WEB_CONCURRENCY", "10")

@@ -266,7 +266,7 @@ def test_queues_that_are_missing_are_a_warning(settings: SettingsChange, moto_ur
     assert report.state is State.WARNING
     assert "There is no queue doctor-auth." in said(report, State.WARNING)
 
-    for name in ("auth", "users", "files", "worker"):
+    for name in ("auth", "users", "files", "ai", "worker"):
         client("sqs", moto_url).create_queue(QueueName=f"doctor-{name}")
     assert_well(look(current, QUEUE))
 
