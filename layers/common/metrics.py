@@ -145,6 +145,17 @@ MAILS: Final = Metric(
     "lambkin_mails_total", "counter", "Attempts at mails: sent, refused for good, or failed for now.",
     ("template", "outcome"), cloudwatch="mails", split="outcome",
 )  # fmt: skip
+OLLAMA_BREAKER: Final = Metric(
+    "lambkin_ollama_breaker", "gauge", "Whether Ollama is asked: 0 yes, 1 once to see, 2 not for now."
+)
+AI_RUNNING: Final = Metric("lambkin_ai_running", "gauge", "Requests of this process that a model works for.")
+AI_WAITING: Final = Metric(
+    "lambkin_ai_waiting", "gauge", "Requests of this process that wait for their turn."
+)
+AI_REFUSALS: Final = Metric(
+    "lambkin_ai_refusals_total", "counter", "Requests to models that were refused: busy, or over a quota.",
+    ("reason",), cloudwatch="ai_refusals", split="reason",
+)  # fmt: skip
 SERIES_DROPPED: Final = Metric(
     "lambkin_series_dropped_total", "counter", "Counts given up: their metric has too many series.",
     ("metric",),

@@ -193,6 +193,15 @@ class Settings(BaseSettings):
         30.0, gt=0, description="How long a model may be silent between two tokens."
     )
     ollama_total_seconds: float = Field(600.0, gt=0, description="The longest that an answer may take.")
+    ollama_num_ctx: int = Field(
+        8192, ge=256, description="How many tokens a model sees at once; more takes more of its memory."
+    )
+    ai_concurrency: int = Field(
+        256, ge=1, description="How many requests of a process have a model work for them at a time."
+    )
+    ai_user_concurrency: int = Field(32, ge=1, description="How many of one account do, over all processes.")
+    ai_queue: int = Field(512, ge=0, description="How many may wait for their turn in a process.")
+    ai_queue_seconds: float = Field(30.0, ge=0, description="How long each may wait before it gets 503.")
     function_urls: dict[str, str] = Field(
         default_factory=dict, description="JSON, function to base URL, where they differ from INTERNAL_URL."
     )

@@ -1,11 +1,15 @@
 """A small server that speaks Ollama's published protocol over real sockets, with its faults on command.
 
 What it does is told by the name of the model: `tiny` answers, each name in FAULTS goes wrong in its own way.
-A prompt `say N` has it say N words. It remembers what it was asked, and whose client went away.
+A prompt `say N` has it say N words, `echo TEXT` that text, `echo A || B` first A, and B when it is asked
+again. With tools, `call NAME {…}` has it call that function. With `think` it thinks first. It counts 7 tokens
+in every prompt. `unhurried` recites `recital`, a word in PACE seconds, and the last words only once its call
+may `go_on`, unless they are counted. It remembers what it was asked, and whose client went away.
 """
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,9 +17,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
+from tests.support.ollama_administration import MODIFIED, PATHS, Administered, summary
+from tests.support.ollama_schemas import REQUESTS, misfit
+from tests.support.ollama_vectors import embedded
 from tests.support.waiting import eventually
 
 MODEL: Final = "tiny:1b"
+PACE: Final = 0.03
+_HELD_BACK: Final = 10
 FAULTS: Final = {
     "silent": "takes the request, and never answers",
     "loading": "answers, but only once it is let",
@@ -32,12 +41,31 @@ FAULTS: Final = {
     "stuck": "says two words, and no more",
     "endless": "never stops",
     "odd": "counts in words",
+    "mute": "sends its headers, and then nothing",
+    "flaky": "resets the first connections of each call, and then answers",
+    "crowded": "503 at first, its queue is full, and then answers",
+    "gone": "502 of a proxy in front, which does not reach it",
 }
-_MODIFIED: Final = "2026-11-03T10:11:12.5+01:00"
+_KNOWN: Final = {
+    "ada/poet:3b": ["completion"],
+    MODEL: ["completion", "tools", "vision", "thinking"],
+    "tiny": ["completion", "tools", "vision", "thinking"],
+    "vectors": ["embedding"],
+    "unhurried": ["completion", "thinking"],
+    # It says what Postgres does not store.
+    "odd-words": ["completion"],
+}
 _REFUSALS: Final = {
+    "crowded": (503, "server busy, please try again.  maximum pending requests exceeded"),
     "busy": (503, "server busy, please try again.  maximum pending requests exceeded"),
     "crashed": (500, "llama runner process has terminated: exit status 2"),
     "refusing": (400, '"refusing" does not support chat'),
+}
+
+_STRANGERS: Final = {
+    "no-chat": (404, "text/plain", b"404 page not found"),
+    "html": (200, "text/html", b"<html>Welcome!</html>"),
+    "gone": (502, "text/html", b"<html>Bad Gateway</html>"),
 }
 
 type Json = dict[str, Any]
@@ -50,14 +78,22 @@ class Call:
     path: str
     headers: dict[str, str]
     body: Json
+    attempt: int = 1
     said: int = 0
     gone: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     @property
     def prompt(self) -> str:
         """The last thing that was said to it."""
-        messages = self.body.get("messages") or [{"content": ""}]
+        messages = self.body.get("messages") or [{"content": str(self.body.get("input", ""))}]
         return str(messages[-1]["content"])
+
+    @property
+    def first_prompt(self) -> str:
+        """What was said to it before it was asked again."""
+        said = [each["content"] for each in self.body.get("messages", ()) if each["role"] == "user"]
+        return str(said[0]) if said else ""
 
 
 class FakeOllama:
@@ -67,7 +103,14 @@ class FakeOllama:
         self.url = ""
         self.calls: list[Call] = []
         self.loaded = threading.Event()
+        self.recital = ""
+        self.administered = Administered()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def models(self) -> list[str]:
+        """Those that it lists."""
+        return ["ada/poet:3b", MODEL, "vectors", *sorted(self.administered.pulled)]
 
     def asked(self, prompt: str) -> Call:
         """The call with this prompt, once it has come."""
@@ -81,6 +124,9 @@ class FakeOllama:
         try:
             call = await _read(reader)
             if call is not None:
+                if wrong := misfit(REQUESTS.get(call.path, ""), call.body):
+                    raise AssertionError(f"{call.path} is asked what Ollama does not take: {wrong}")
+                call.attempt += sum(call.body == other.body for other in self.calls)
                 self.calls.append(call)
                 await _Answer(self, call, reader, writer).give()
         except (ConnectionError, asyncio.CancelledError):
@@ -138,49 +184,125 @@ class _Answer:
             case "/api/version":
                 await self._document({"version": "0.33.3"})
             case "/api/tags":
-                await self._document({"models": [_summary(name) for name in (MODEL, "ada/poet:3b")]})
+                await self._document({"models": [summary(name) for name in self._server.models]})
             case "/api/show" if self._knows():
-                told = {"modified_at": _MODIFIED, "capabilities": ["completion"], "details": {}}
-                await self._document(told)
-            case "/api/chat" if self._knows():
-                await self._chat()
-            case "/api/show" | "/api/chat":
+                able = _KNOWN.get(self._model, ["completion"])
+                await self._document({"modified_at": MODIFIED, "capabilities": able, "details": {}})
+            case "/api/chat" if self._knows() and not await self._was_refused():
+                await self._stream()
+            case "/api/embed" if self._knows() and not await self._was_refused():
+                await self._document(embedded(self._call.body))
+            case "/api/show" | "/api/chat" | "/api/embed" if not self._knows():
                 await self._document({"error": f"model '{self._model}' not found"}, 404)
+            case "/api/chat" | "/api/embed":
+                pass
+            case "/api/pull":
+                await self._head(200, "application/x-ndjson", "Transfer-Encoding: chunked")
+                await self._server.administered.pull(self._model, self._pulled)
+                await self._chunk(b"")
+            case path if path in PATHS:
+                told = self._server.administered
+                await told.tell(path, self._call.body, self._document, is_known=self._knows())
             case _:
                 await self._send(404, "text/plain", b"404 page not found")
 
     def _knows(self) -> bool:
-        return self._name in FAULTS or self._model in (MODEL, "tiny", "ada/poet:3b")
+        return self._name in FAULTS or self._model in _KNOWN
 
-    async def _chat(self) -> None:
-        if self._name in _REFUSALS:
-            status, words = _REFUSALS[self._name]
+    async def _was_refused(self) -> bool:
+        name, is_first = self._name, self._call.attempt < 3
+        if name in _REFUSALS and (name != "crowded" or is_first):
+            status, words = _REFUSALS[name]
             await self._document({"error": words}, status)
-        elif self._name == "no-chat":
-            await self._send(404, "text/plain", b"404 page not found")
-        elif self._name == "html":
-            await self._send(200, "text/html", b"<html>Welcome!</html>")
+        elif name == "flaky" and is_first:
+            self._writer.transport.abort()
+        elif name in _STRANGERS:
+            await self._send(*_STRANGERS[name])
+        elif name == "silent":
+            await asyncio.Event().wait()
+        elif words := self._inability():
+            await self._document({"error": f'"{self._model}" does not support {words}'}, 400)
         else:
-            await self._stream()
+            return False
+        return True
+
+    def _inability(self) -> str:
+        able, body = _KNOWN.get(self._model, _KNOWN["tiny"]), self._call.body
+        wanted = {
+            "chat": ("completion", "messages" in body),
+            "tools": ("tools", bool(body.get("tools"))),
+            "thinking": ("thinking", bool(body.get("think"))),
+            "vision": ("vision", any(each.get("images") for each in body.get("messages", ()))),
+            "embeddings": ("embedding", "input" in body and self._model != "tiny"),
+        }
+        return next(
+            (name for name, (need, is_wanted) in wanted.items() if is_wanted and need not in able), ""
+        )
 
     async def _stream(self) -> None:
-        if self._name == "silent":
-            await asyncio.Event().wait()
         while self._name == "loading" and not self._server.loaded.is_set():  # noqa: ASYNC110 - set by another thread
             await asyncio.sleep(0.01)
         await self._head(200, "application/x-ndjson", "Transfer-Encoding: chunked")
-        for number in range(self._words()):
-            await self._line({"message": {"role": "assistant", "content": f"w{number} "}, "done": False})
-            self._call.said += 1
+        if self._name == "mute":
+            await asyncio.Event().wait()
+        if self._call.body.get("think"):
+            for thought in ("Hm", "."):
+                await self._say(thinking=thought, content="")
+        for number, word in enumerate(self._said()):
+            await self._say(**word)
+            if self._name == "unhurried":
+                await self._take_time()
             if number == 1 and self._name != "endless" and await self._fault():
                 return
         reason = "length" if self._call.body.get("options", {}).get("num_predict") else "stop"
-        said = "many" if self._name == "odd" else self._words()
-        counts = {"prompt_eval_count": 7, "eval_count": said, "total_duration": 12_345}
+        said = "many" if self._name == "odd" else self._call.said
+        counts = {
+            "prompt_eval_count": 7, "eval_count": said, "total_duration": 12_345,
+            "load_duration": 1_000, "prompt_eval_duration": 2_000, "eval_duration": 9_000,
+        }  # fmt: skip
         await self._line(
             {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": reason, **counts}
         )
         await self._chunk(b"")
+
+    async def _say(self, **message: Any) -> None:
+        await self._line({"message": {"role": "assistant", **message}, "done": False})
+        if "thinking" not in message:
+            self._call.said += 1
+
+    def _said(self) -> Iterator[Json]:
+        """What it says, a line each: calls of its functions, an echo, or words."""
+        prompt, body = self._call.first_prompt, self._call.body
+        is_again = len([each for each in body["messages"] if each["role"] == "user"]) > 1
+        if self._name == "unhurried":
+            yield from ({"content": word} for word in self._recital())
+        elif "echo " in prompt:
+            first, _, then = prompt.partition("echo ")[2].partition(" || ")
+            text = then if then and is_again else first
+            yield from ({"content": text[at : at + 8]} for at in range(0, len(text), 8))
+        elif called := re.findall(r"call (\w+) (\{.*?\})", prompt) if body.get("tools") else []:
+            last_message = body["messages"][-1]
+            if last_message["role"] == "tool":
+                yield {"content": f"{last_message['tool_name']} gave {last_message['content']}"}
+                return
+            # It calls what it is asked for, and not what it has: as models do.
+            for number, (name, arguments) in enumerate(called[-1:] if is_again else called):
+                made = {"index": number, "name": name, "arguments": json.loads(arguments)}
+                yield {"content": "", "tool_calls": [{"function": made}]}
+        else:
+            odd = "\x00\ud800\\" if self._name == "odd-words" else ""
+            yield from ({"content": f"w{number}{odd} "} for number in range(self._words()))
+
+    def _recital(self) -> list[str]:
+        most = self._call.body.get("options", {}).get("num_predict")
+        return re.findall(r"\S+\s*", self._server.recital)[:most]
+
+    async def _take_time(self) -> None:
+        await asyncio.sleep(PACE)
+        held_back = len(self._recital()) - self._call.said <= _HELD_BACK
+        is_counted = "num_predict" in self._call.body.get("options", {})
+        while held_back and not is_counted and not self._call.go_on.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.01)
 
     def _words(self) -> int:
         if self._name == "endless":
@@ -210,8 +332,11 @@ class _Answer:
                 return False
         return True
 
+    async def _pulled(self, value: Json) -> None:
+        await self._chunk(json.dumps(value).encode() + b"\n")
+
     async def _line(self, value: Json) -> None:
-        named = value if "error" in value else {"model": self._model, "created_at": _MODIFIED, **value}
+        named = value if "error" in value else {"model": self._model, "created_at": MODIFIED, **value}
         await self._chunk(json.dumps(named).encode() + b"\n")
         # As no model is faster than this, and so that nobody starves.
         await asyncio.sleep(0.001)
@@ -233,22 +358,6 @@ class _Answer:
         lines = (first, f"Content-Type: {kind}", length, "Connection: close", "", "")
         self._writer.write("\r\n".join(lines).encode())
         await self._writer.drain()
-
-
-def _summary(name: str) -> Json:
-    return {
-        "name": name,
-        "model": name,
-        "modified_at": _MODIFIED,
-        "size": 815_319_791,
-        "digest": "8648f39daa8fbf5b18c7b4e6a8fb4990c692751d49917417b8842ca5758e7ffc",
-        "details": {
-            "format": "gguf",
-            "family": "llama",
-            "parameter_size": "1B",
-            "quantization_level": "Q4_0",
-        },
-    }
 
 
 @contextmanager

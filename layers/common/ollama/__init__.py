@@ -3,7 +3,10 @@
 httpx is imported when Ollama is first asked; functions that ask it have it in their dependency group.
 """
 
-from common.ollama.client import Json, chat, list_models, show_model
+from common.ollama.asking import Json
+from common.ollama.breakers import breaker
+from common.ollama.client import chat, embed, list_models, show_model
+from common.ollama.context import estimate_tokens, was_truncated
 from common.ollama.faults import (
     ModelFailed,
     ModelNotFound,
@@ -22,8 +25,12 @@ __all__ = [
     "ModelServerBusy",
     "ModelServerDown",
     "ModelTooSlow",
+    "breaker",
     "chat",
+    "embed",
+    "estimate_tokens",
     "list_models",
     "ollama_probe",
     "show_model",
+    "was_truncated",
 ]

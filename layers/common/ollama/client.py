@@ -5,30 +5,16 @@ has begun is told under status 200, as a line `{"error": …}`.
 """
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 
-from common.errors import AppError
-from common.ollama.connection import exchange, told
-from common.ollama.faults import ModelNotFound, ModelRefused, busy, down, failed
+from common.ollama.asking import ASK_SECONDS, DOCUMENT, LINES, MOST_BYTES, Json, content, opened, parsed
+from common.ollama.breakers import breaker
+from common.ollama.connection import told
+from common.ollama.faults import failed
+from common.ollama.lines import read_lines
 from common.settings import get_settings
-
-if TYPE_CHECKING:
-    import httpx
-
-type Json = dict[str, Any]
-
-_ASK_SECONDS: Final = 10.0
-"""For what no model works on."""
-_MOST_BYTES: Final = 8 * 1024 * 1024
-"""Of a line, or of a document."""
-_MOST_OF_A_REFUSAL: Final = 300
-_LINES: Final = "application/x-ndjson"
-_DOCUMENT: Final = "application/json"
 
 
 async def list_models() -> list[Json]:
@@ -44,111 +30,73 @@ async def show_model(name: str) -> Json:
     return await _ask("POST", "/api/show", {"model": name})
 
 
+async def embed(request: Json) -> Json:
+    """What `/api/embed` makes of `input`, a text or a list: `embeddings`, in its order, and counts.
+
+    Each is a list of numbers, of length 1 together. A text that is too long is refused, and not cut. It may
+    take OLLAMA_FIRST_TOKEN_SECONDS, as the model may have to be loaded. Raises what `chat` raises.
+    """
+    seconds = get_settings().ollama_first_token_seconds
+    found = await _ask("POST", "/api/embed", _with_context(request | {"truncate": False}), seconds)
+    vectors = found.get("embeddings")
+    wanted = len(request["input"]) if isinstance(request["input"], list) else 1
+    if not isinstance(vectors, list) or len(vectors) != wanted or not all(map(_is_vector, vectors)):
+        raise failed(f"it was to make {wanted} embeddings, and made others")
+    return found
+
+
 async def chat(request: Json) -> AsyncGenerator[Json]:
     """The lines of `/api/chat` for a request, each as it comes; the last has `done`.
 
-    Closing it closes the connection, and so ends the generation. The first line may take
-    OLLAMA_FIRST_TOKEN_SECONDS, each after it OLLAMA_IDLE_SECONDS, all OLLAMA_TOTAL_SECONDS. Raises
+    `options.num_ctx` is OLLAMA_NUM_CTX unless the request has its own. Closing it closes the connection, and
+    so ends the generation. The first line may take OLLAMA_FIRST_TOKEN_SECONDS, each after it
+    OLLAMA_IDLE_SECONDS, all OLLAMA_TOTAL_SECONDS. Nothing is asked again once a line has come. Raises
     ModelNotFound, ModelRefused, ModelServerBusy, ModelServerDown, ModelTooSlow, ModelFailed.
     """
     settings = get_settings()
     started = time.monotonic()
     ends = started + settings.ollama_total_seconds
-    until = started + min(settings.ollama_first_token_seconds, settings.ollama_total_seconds)
-    async with exchange("POST", "/api/chat", request | {"stream": True}, until - started) as answer:
-        await _check(answer, _LINES)
-        async with aclosing(_lines(answer)) as lines:
-            while True:
-                with told():
-                    async with asyncio.timeout(until - time.monotonic()):
-                        line = await anext(lines, None)
-                if line is None:
-                    raise failed("the answer ended before it was done")
-                found = _object(line)
-                yield found
-                if found.get("done"):
-                    return
-                until = min(time.monotonic() + settings.ollama_idle_seconds, ends)
+    until = min(started + settings.ollama_first_token_seconds, ends)
+    body = _with_context(request | {"stream": True})
+    async with AsyncExitStack() as stack:
+        with breaker().attempt():
+            answer = await opened(stack, "POST", "/api/chat", body, kind=LINES, until=until)
+            lines = await stack.enter_async_context(aclosing(read_lines(answer)))
+            line = await _next(lines, until)
+        while line is not None:
+            found = parsed(line)
+            yield found
+            if found.get("done"):
+                return
+            line = await _next(lines, min(time.monotonic() + settings.ollama_idle_seconds, ends))
+    raise failed("the answer ended before it was done")
 
 
-async def _ask(method: str, path: str, body: Json | None = None) -> Json:
-    async with exchange(method, path, body, _ASK_SECONDS) as answer:
-        await _check(answer, _DOCUMENT)
-        with told():
-            async with asyncio.timeout(_ASK_SECONDS):
-                return _object(await _content(answer, _MOST_BYTES))
+def _with_context(request: Json) -> Json:
+    """Always told: what Ollama takes by itself depends on the machine, and is little on most."""
+    return request | {"options": {"num_ctx": get_settings().ollama_num_ctx} | request.get("options", {})}
 
 
-async def _check(answer: "httpx.Response", kind: str) -> None:
-    """Whether it is what was asked for. Raises what its status, its type and its own words tell."""
-    media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if answer.status_code != HTTPStatus.OK:
-        raise await _refusal(answer, media)
-    if media != kind:
-        raise failed(f"its answer is {media or 'of no type'}, and not {kind}")
+async def _ask(method: str, path: str, body: Json | None = None, seconds: float = ASK_SECONDS) -> Json:
+    until = time.monotonic() + seconds
+    async with AsyncExitStack() as stack:
+        with breaker().attempt():
+            answer = await opened(stack, method, path, body, kind=DOCUMENT, until=until)
+            with told():
+                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                    return parsed(await content(answer, 4 * MOST_BYTES))
 
 
-async def _refusal(answer: "httpx.Response", media: str) -> AppError:
+async def _next(lines: AsyncGenerator[bytes], until: float) -> bytes | None:
     with told():
-        async with asyncio.timeout(_ASK_SECONDS):
-            content = await _content(answer, _MOST_BYTES)
-    words = _words(content) if media == _DOCUMENT else ""
-    match answer.status_code:
-        case HTTPStatus.NOT_FOUND if words:
-            return ModelNotFound()
-        case HTTPStatus.BAD_REQUEST if words:
-            return ModelRefused(f"The model cannot do what was asked: {words[:_MOST_OF_A_REFUSAL]}")
-        case HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.TOO_MANY_REQUESTS:
-            return busy()
-        case status if words and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return failed(words)
-        case status:
-            # A proxy in front that refuses us, or something else on that port.
-            return down(f"status {status} with {media or 'no type'}")
+        async with asyncio.timeout(max(0.0, until - time.monotonic())):
+            return await anext(lines, None)
 
 
-def _words(content: bytes) -> str:
-    """Ollama's own sentence in an error; empty where it is not Ollama that speaks."""
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return ""
-    error = found.get("error") if isinstance(found, dict) else None
-    return error if isinstance(error, str) else ""
-
-
-async def _content(answer: "httpx.Response", most: int) -> bytes:
-    found = bytearray()
-    async for part in answer.aiter_bytes():
-        found += part
-        if len(found) > most:
-            raise failed(f"its answer is larger than {most} bytes")
-    return bytes(found)
-
-
-async def _lines(answer: "httpx.Response") -> AsyncGenerator[bytes]:
-    parts: AsyncIterator[bytes] = answer.aiter_bytes()
-    rest = b""
-    async for part in parts:
-        rest += part
-        if b"\n" in part:
-            *whole, rest = rest.split(b"\n")
-            for line in whole:
-                if line.strip():
-                    yield line
-        if len(rest) > _MOST_BYTES:
-            raise failed(f"a line is longer than {_MOST_BYTES} bytes")
-    if rest.strip():
-        raise failed("the answer ended in the middle of a line")
-
-
-def _object(text: bytes) -> Json:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise failed("what it says is no JSON object")
-    if "error" in found:
-        raise failed(str(found["error"])[:_MOST_OF_A_REFUSAL])
-    return found
+def _is_vector(found: object) -> bool:
+    # Neither NaN nor infinity is JSON, but Python's parser takes both.
+    return (
+        isinstance(found, list)
+        and bool(found)
+        and all(isinstance(each, int | float) and abs(each) < float("inf") for each in found)
+    )

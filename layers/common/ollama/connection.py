@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from common import tracing
 from common.ollama.faults import down, failed, too_slow
 from common.settings import Settings, secret_settings
 
@@ -42,7 +43,8 @@ async def exchange(
 ) -> "AsyncIterator[httpx.Response]":
     """The answer, once its headers are there, which may take `seconds`; its content is yet to be read.
 
-    Raises ModelServerDown, ModelTooSlow.
+    Where traces are on, the current one goes along (W3C Trace Context, `traceparent`). Raises
+    ModelServerDown, ModelTooSlow.
     """
     import httpx
 
@@ -55,8 +57,10 @@ async def exchange(
         trust_env=False,
     )
     async with client:
-        with _told_before_an_answer():
-            request = client.build_request(method, f"{settings.ollama_url.rstrip('/')}{path}", json=body)
+        with _told_before_an_answer(), tracing.call(f"ollama {path}", **{"http.request.method": method}):
+            carried = {"traceparent": trace} if (trace := tracing.traceparent()) else None
+            url = f"{settings.ollama_url.rstrip('/')}{path}"
+            request = client.build_request(method, url, json=body, headers=carried)
             async with asyncio.timeout(seconds):
                 response = await client.send(request, stream=True)
         try:
@@ -74,7 +78,10 @@ def _told_before_an_answer() -> Iterator[None]:
     except TimeoutError:
         raise too_slow("no answer") from None
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise down(f"{type(error).__name__}: {error}") from None
+        # Who refuses or resets a connection did nothing yet; a connect that takes its whole time is not for
+        # a second try.
+        repeatable = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+        raise down(f"{type(error).__name__}: {error}", repeatable=repeatable) from None
 
 
 @contextmanager

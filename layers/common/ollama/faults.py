@@ -15,10 +15,16 @@ log = get_logger("common.ollama")
 
 
 class ModelServerDown(Unavailable):
-    """Nobody answers, or somebody else than Ollama."""
+    """Nobody answers, or somebody else than Ollama.
+
+    `repeatable`: nothing can have been produced, and asking again at once may help. `counts`: against Ollama,
+    in the breaker.
+    """
 
     code = "model_server_unavailable"
     detail = "The model server does not answer: try again shortly."
+    repeatable: bool = False
+    counts: bool = True
 
 
 class ModelServerBusy(Unavailable):
@@ -57,10 +63,12 @@ class ModelRefused(BadRequest):
     detail = "The model cannot do what was asked."
 
 
-def down(reason: str) -> ModelServerDown:
+def down(reason: str, *, repeatable: bool = False, counts: bool = True) -> ModelServerDown:
     """Log why, and give what to raise."""
     log.warning("ollama_unavailable", reason=reason)
-    return ModelServerDown(retry_after=5)
+    found = ModelServerDown(retry_after=5)
+    found.repeatable, found.counts = repeatable, counts
+    return found
 
 
 def busy() -> ModelServerBusy:

@@ -49,6 +49,11 @@ def _check() -> None:
         raise ProbeFailed(f"It answers with status {status}.")
     if not _is_ollama(body):
         raise ProbeFailed("Something else answers, and not Ollama.")
+    from common.ollama.breakers import breaker
+
+    if breaker().state != "closed":
+        left = round(breaker().seconds_left)
+        raise ProbeFailed(f"It answers, but no request got through: the next one is let to it in {left} s.")
 
 
 def _is_ollama(body: bytes) -> bool:
