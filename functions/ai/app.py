@@ -8,6 +8,8 @@ app = create_app(
     "ai",
     summary="Models that run on your own machines, as OpenAI's clients speak to them.",
     router=router,
+    # Pictures travel in conversations; Lambda takes no more than 6 MB.
+    max_body_bytes=6_000_000,
     settings=["DATABASE_URL", "SERVER_SECRET", "OLLAMA_URL"],
     probes=[database_probe("ai"), ollama_probe()],
     error_format=OPENAI_ERRORS,

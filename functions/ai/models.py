@@ -4,19 +4,28 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common import ollama
+from common.database import in_reading
+from common.ollama import ModelNotFound
+from common.principals import Principal
+from functions.ai.model_names import canonical
+from functions.ai.repository import models as stored
 from functions.ai.schemas import Model, ModelList
 
 _LIBRARY: Final = "library"
 
 
-async def list_models() -> ModelList:
-    """All of them, by name. Raises what `common.ollama` raises."""
+async def list_models(reader: Principal) -> ModelList:
+    """All that the reader may use, by name. Raises what `common.ollama` raises."""
+    hidden = await in_reading(lambda connection: stored.hidden(connection, reader.user_id))
     found = [_model(str(each.get("model") or each.get("name")), each) for each in await ollama.list_models()]
-    return ModelList(data=sorted(found, key=lambda model: model.id))
+    allowed = (model for model in found if canonical(model.id) not in hidden)
+    return ModelList(data=sorted(allowed, key=lambda model: model.id))
 
 
-async def read_model(name: str) -> Model:
+async def read_model(reader: Principal, name: str) -> Model:
     """One of them, by the name that was asked for. Raises ModelNotFound, and what `list_models` raises."""
+    if await in_reading(lambda connection: stored.hidden(connection, reader.user_id, canonical(name))):
+        raise ModelNotFound
     return _model(name, await ollama.show_model(name))
 
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import uvicorn
 
+from common import draining
+
 PORT: Final = 8000
 FAREWELL_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 0.2
@@ -37,6 +39,7 @@ class Server(uvicorn.Server):
         await self._shut_the_door()
         await asyncio.sleep(GRACE_SECONDS)
         await super().shutdown(sockets)
+        await draining.drain()
 
     async def _shut_the_door(self) -> None:
         # While we hold a descriptor of its own, the socket listens on, whatever the loop does with its own.

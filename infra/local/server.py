@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from common import draining
 from infra.local import discovery
 from infra.local.demo import read_demo
 from infra.local.environment import ollama_advice
@@ -34,6 +35,7 @@ class Server(uvicorn.Server):
             listener.close()
         await asyncio.sleep(GRACE)
         await super().shutdown(sockets)
+        await draining.drain()
 
 
 def main() -> None:

@@ -94,6 +94,7 @@ class App(FastAPI):
                 "If-Match",
                 "If-None-Match",
                 "If-Range",
+                "Last-Event-ID",
                 "Range",
                 "X-Request-ID",
             ],

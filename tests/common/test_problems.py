@@ -165,7 +165,7 @@ def test_a_preflight_is_answered_for_our_frontend(everywhere: httpx.Client) -> N
     headers = {
         "Origin": "http://frontend:3000",
         "Access-Control-Request-Method": "PATCH",
-        "Access-Control-Request-Headers": "authorization,if-match,idempotency-key",
+        "Access-Control-Request-Headers": "authorization,if-match,idempotency-key,last-event-id",
     }
     response = everywhere.options("/v1/users/me", headers=headers)
     assert response.status_code == 200

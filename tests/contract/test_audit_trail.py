@@ -24,6 +24,13 @@ WITHOUT: Final = {
     "change_file": "describes one's own file anew, as often as one likes; its version counts",
     "refresh": "goes on with a session whose opening is an entry",
     "create_chat_completion": "changes nothing: its answer is told, and not kept",
+    "create_embeddings": "changes nothing: its answer is told, and not kept",
+    "create_conversation": "begins one's own, as often as one likes; that it is there is in the list",
+    "change_conversation": "describes one's own anew, as often as one likes; its version counts",
+    "create_message": "says something, which is stored itself",
+    "regenerate_message": "adds an answer, which is stored itself",
+    "stop_message": "ends an answer, whose state says so",
+    "preload_model": "changes nothing that is kept: a model is in memory, or not",
     "introspect_token": "changes nothing: it looks at a token",
     "resend_verification": "mails a link; its use is an entry",
 }

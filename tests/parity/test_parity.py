@@ -77,8 +77,14 @@ def test_refusal_is_the_same_over_every_transport(
 
 def _check_json(response: httpx.Response) -> None:
     kind = response.headers["content-type"]
-    assert kind in ("application/json", "application/x-ndjson")
-    for document in [response.text] if kind == "application/json" else response.text.splitlines():
+    if kind.startswith("text/event-stream"):
+        lines = response.text.splitlines()
+        documents = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+        assert documents
+    else:
+        assert kind in ("application/json", "application/x-ndjson")
+        documents = [response.text] if kind == "application/json" else response.text.splitlines()
+    for document in documents:
         json.loads(document)
 
 

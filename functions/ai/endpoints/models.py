@@ -2,8 +2,8 @@ from typing import Annotated, Final
 
 from fastapi import Path
 
-from common.access import requires
-from common.errors import NotFound, problems
+from common.access import Principal, requires
+from common.errors import NotFound, Unavailable, problems
 from common.ollama import ModelFailed, ModelNotFound, ModelServerBusy, ModelServerDown, ModelTooSlow
 from common.routing import Router
 from functions.ai import models
@@ -11,6 +11,7 @@ from functions.ai.schemas import Model, ModelList, ModelName
 
 router = Router(prefix="/v1/ai/models", tags=["ai"])
 
+Reader = Annotated[Principal, requires("ai:use")]
 _OLLAMAS: Final = (ModelFailed, ModelServerBusy, ModelServerDown, ModelTooSlow)
 
 
@@ -18,22 +19,20 @@ _OLLAMAS: Final = (ModelFailed, ModelServerBusy, ModelServerDown, ModelTooSlow)
     "",
     operation_id="list_models",
     summary="List the models",
-    dependencies=[requires("ai:use")],
-    responses=problems(*_OLLAMAS),
+    responses=problems(Unavailable, *_OLLAMAS),
 )
-async def list_models() -> ModelList:
-    """What `model` may be in a conversation, as OpenAI's `GET /models`."""
-    return await models.list_models()
+async def list_models(reader: Reader) -> ModelList:
+    """What `model` may be in a conversation of yours, as OpenAI's `GET /models`."""
+    return await models.list_models(reader)
 
 
 @router.get(
     "/{model_id:path}",
     operation_id="read_model",
     summary="Read a model",
-    dependencies=[requires("ai:use")],
     # A line break is in no path, and so in no name.
-    responses=problems(NotFound, ModelNotFound, *_OLLAMAS),
+    responses=problems(NotFound, ModelNotFound, Unavailable, *_OLLAMAS),
 )
-async def read_model(model_id: Annotated[ModelName, Path()]) -> Model:
+async def read_model(model_id: Annotated[ModelName, Path()], reader: Reader) -> Model:
     """One of them, as OpenAI's `GET /models/{model}`; a name may have slashes in it."""
-    return await models.read_model(model_id)
+    return await models.read_model(reader, model_id)

@@ -5,6 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ PATIENCE_SECONDS = 10.0
 """How long the answer waits for a first event, to be able to say by its status what went wrong."""
 QUIET_SECONDS = 10.0
 """After so long without an event a comment is sent, or proxies would take the connection for dead."""
+
+MOST_READY: Final = 64
+"""So many events may be ready before the model is read no further: its client is slower than it is."""
 
 _COMMENT: Final = b": the model is at work\n\n"
 _DONE: Final = b"data: [DONE]\n\n"
@@ -72,21 +76,28 @@ async def _left(request: Request) -> None:
 
 
 class EventStream(StreamingResponse):
-    """Chunks as events. It owns what it sends: whatever ends it, the chunks are closed with it."""
+    """Chunks as events. It owns what it sends: whatever ends it, the chunks are closed with it.
+
+    What is ready at once is sent at once: where the model says more than the process can send one by one,
+    several events share a write, and none waits for another.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(self, chunks: AsyncGenerator[Json]) -> None:
         """`first` must have returned before it is sent."""
         self._chunks = chunks
-        self._next: asyncio.Task[Json | None] | None = None
+        self._ready: deque[bytes] = deque()
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
         super().__init__(self._events(), headers={"X-Accel-Buffering": "no"})
 
     async def first(self) -> None:
         """Wait for the first chunk, at most PATIENCE_SECONDS. Raises what the chunks raise before it."""
+        reading = self._start()
         try:
-            if await self._is_there(PATIENCE_SECONDS):
-                self._waiting().result()
+            if await self._comes(PATIENCE_SECONDS) and reading.done() and not self._ready:
+                reading.result()
         except BaseException:
             await self._close()
             raise
@@ -98,37 +109,55 @@ class EventStream(StreamingResponse):
         finally:
             await self._close()
 
-    def _waiting(self) -> "asyncio.Task[Json | None]":
+    def _start(self) -> "asyncio.Task[None]":
         # A task, as the wait for a chunk may be interrupted, and the chunk may not.
-        self._next = self._next or asyncio.ensure_future(_next_of(self._chunks))
-        return self._next
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read())
+            self._reading.add_done_callback(lambda _: self._news.set())
+        return self._reading
 
-    async def _is_there(self, seconds: float) -> bool:
-        waiting = self._waiting()
-        await asyncio.wait((waiting,), timeout=seconds)
-        return waiting.done()
+    async def _read(self) -> None:
+        async for chunk in self._chunks:
+            self._ready.append(_event(chunk))
+            self._news.set()
+            if len(self._ready) >= MOST_READY:
+                self._room.clear()
+                await self._room.wait()
 
-    def _take(self) -> Json | None:
-        taken, self._next = self._waiting(), None
-        return taken.result()
+    async def _comes(self, seconds: float) -> bool:
+        """Whether there is something new within this time: events, or their end."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _close(self) -> None:
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.gather(self._next, return_exceptions=True)
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
         await self._chunks.aclose()
 
+    def _take(self) -> bytes:
+        """All that is ready; what comes while it is sent is news, and so is the end."""
+        if self._reading is not None and not self._reading.done():
+            self._news.clear()
+        taken = b"".join(self._ready)
+        self._ready.clear()
+        self._room.set()
+        return taken
+
     async def _events(self) -> AsyncIterator[bytes]:
-        seconds = 0.0
+        reading, seconds = self._start(), 0.0
         try:
-            while True:
-                if not await self._is_there(seconds):
+            while self._ready or not reading.done():
+                if not await self._comes(seconds):
                     yield _COMMENT
-                elif (chunk := self._take()) is not None:
-                    yield _event(chunk)
-                else:
-                    break
+                elif taken := self._take():
+                    yield taken
                 seconds = QUIET_SECONDS
+            reading.result()
             yield _DONE
         except Exception as error:  # noqa: BLE001 - whatever it is, the status is sent: an event tells it
             yield _event(openai_error(problem(_told(error))))
@@ -142,10 +171,6 @@ def _told(error: Exception) -> AppError:
         log.error("stream_failed", problem=told.code, exc_info=error)
         error_reports.report(error, "request")
     return told
-
-
-async def _next_of(chunks: AsyncGenerator[Json]) -> Json | None:
-    return await anext(chunks, None)
 
 
 def _event(value: Json) -> bytes:

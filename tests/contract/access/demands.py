@@ -11,7 +11,7 @@ type SignIn = Literal["any", "live", "recent"]
 
 _SIGN_IN: Final[dict[str | None, SignIn]] = {None: "any", "live": "live", "recent": "recent"}
 # A lost role or a disabled account counts at once where these are needed.
-ADMINISTRATIVE: Final = ADMIN - MEMBER - {"ai:admin", "tokens:introspect"}
+ADMINISTRATIVE: Final = ADMIN - MEMBER - {"tokens:introspect"}
 
 
 class NotUnderstood(Exception):
@@ -57,11 +57,14 @@ class Operation:
 
     @property
     def row(self) -> str:
-        """The path parameter that names a row; empty where there is none. Raises NotUnderstood for two."""
+        """The path parameter that names a row, after that of what it is in; empty where there is none.
+
+        Raises NotUnderstood for two that have nothing to do with each other.
+        """
         names = [each["name"] for each in self.described.get("parameters", []) if each["in"] == "path"]
-        if len(names) > 1:
+        if len(names) > 1 and names != ["conversation_id", "message_id"]:
             raise NotUnderstood(f"{self.path} names two rows")
-        return names[0] if names else ""
+        return names[-1] if names else ""
 
     @property
     def successes(self) -> set[int]:

@@ -23,8 +23,9 @@ class Call:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def path(self, row: str) -> str:
-        """The path with this row in it."""
-        return re.sub(r"\{\w+\}", row, self.operation.path)
+        """The path with this row in it; one that is in another is named by both, with a slash."""
+        names = iter(row.split("/") if self.operation.path.count("{") > 1 else [row])
+        return re.sub(r"\{\w+\}", lambda _: next(names), self.operation.path)
 
     def send(self, api: httpx.Client, caller: Caller | None, row: str) -> httpx.Response:
         """The answer to this caller about this row."""

@@ -83,8 +83,21 @@ BODIES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "change_role": lambda: {"permissions": ["profile:read"]},
     "set_user_roles": lambda: {"roles": ["member"]},
     # The example says everything that can be said; this is one that the tests' Ollama has.
-    "create_chat_completion": lambda: {"model": "tiny", "stream": False, "n": 1},
-}
+    "create_chat_completion": lambda: {
+        "model": "tiny", "stream": False, "messages": [{"role": "user", "content": "say 1"}],
+        "tool_choice": "auto", "response_format": None, "tools": None,
+    },
+    "create_quota": lambda: {"model": _model_name()},
+    # Everybody's it stays.
+    "change_model_settings": lambda: {"roles": None, "tasks": []},
+    "preload_model": lambda: {"model": MODEL},
+    "create_pull": lambda: {"model": _model_name()},
+    "create_conversation": lambda: {"model": "tiny"},
+    "change_conversation": lambda: {"leaf_id": None},
+    "create_message": lambda: {"model": "tiny", "stream": False, "parent_id": None, "parameters": None},
+    "regenerate_message": lambda: {"model": "tiny", "stream": False, "parameters": None},
+    "create_embeddings": lambda: {"model": "vectors", "dimensions": 2},
+}  # fmt: skip
 """Members in place of an example's, where that serves once only, or wants more than the operation demands.
 
 Addresses of mail are new in any case.
@@ -107,6 +120,28 @@ class Row:
 
 def _role_name() -> str:
     return f"role-{uuid4().hex[:8]}"
+
+
+def _model_name() -> str:
+    return f"model-{uuid4().hex[:8]}:1b"
+
+
+def _quota(world: World, _: UUID) -> object:
+    statement = "insert into ai_quotas (id, model, period) values (:id, :model, 'day') returning id"
+    return world.scalar(statement, id=uuid4(), model=_model_name())
+
+
+def _pull(world: World, _: UUID) -> object:
+    statement = (
+        "insert into model_pulls (id, model, state, finished_at) "
+        "values (:id, :model, 'done', now()) returning id"
+    )
+    return world.scalar(statement, id=uuid4(), model=_model_name())
+
+
+def _waiting_pull(world: World, _: UUID) -> object:
+    statement = "insert into model_pulls (id, model) values (:id, :model) returning id"
+    return world.scalar(statement, id=uuid4(), model=_model_name())
 
 
 def _session(world: World, owner: UUID) -> object:
@@ -161,6 +196,26 @@ def _upload(world: World, owner: UUID) -> object:
     return world.scalar(statement, id=uuid4(), owner=owner, attributes='{"name": "sonnet.txt"}')
 
 
+def _conversation(world: World, owner: UUID) -> object:
+    statement = "insert into conversations (id, owner_id, model) values (:id, :owner, 'tiny') returning id"
+    return world.scalar(statement, id=uuid4(), owner=owner)
+
+
+def _message(world: World, owner: UUID) -> object:
+    conversation, question, answer = _conversation(world, owner), uuid4(), uuid4()
+    world.run(
+        "insert into messages"
+        " (id, conversation_id, owner_id, parent_id, depth, role, content, model, last_event)"
+        " values (:question, :conversation, :owner, null, 0, 'user', 'say 1', null, null),"
+        " (:answer, :conversation, :owner, :question, 1, 'assistant', 'w0', 'tiny', 2)",
+        question=question,
+        conversation=conversation,
+        owner=owner,
+        answer=answer,
+    )
+    return f"{conversation}/{answer}"
+
+
 ROWS: Final = {
     "session_id": Row("the caller", _session),
     "api_key_id": Row("the caller", _api_key),
@@ -172,6 +227,12 @@ ROWS: Final = {
     "file_id": Row("the caller", _file),
     "read_public_image": Row("anybody", _file),
     "upload_id": Row("the caller", _upload, refusal="no_upload"),
+    "quota_id": Row("anybody", _quota),
+    "pull_id": Row("anybody", _pull),
+    "cancel_pull": Row("anybody", _waiting_pull),
+    "managed_model_id": Row("anybody", lambda *_: MODEL, missing="x" * len(MODEL)),
+    "conversation_id": Row("the caller", _conversation),
+    "message_id": Row("the caller", _message, missing=f"{NOBODYS}/{NOBODYS}"),
     "model_id": Row("anybody", lambda *_: MODEL, missing="x" * len(MODEL)),
 }
 """By path parameter, or by operation where that wants a row of another kind."""

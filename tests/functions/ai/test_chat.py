@@ -7,6 +7,7 @@ import pytest
 
 from tests.functions.ai.sse import PATH, asking, events, words
 from tests.support.api_keys import mint
+from tests.support.fixtures import SettingsChange
 from tests.support.ollama import MODEL, FakeOllama
 from tests.support.world import World
 
@@ -20,7 +21,8 @@ def test_an_answer_comes_whole_with_its_counts(
     assert (body["object"], body["model"]) == ("chat.completion", "tiny")
     assert body["id"].startswith("chatcmpl-")
     [choice] = body["choices"]
-    assert choice["message"] == {"role": "assistant", "content": "w0 w1 w2 w3 ", "reasoning": None}
+    assert (choice["message"]["role"], choice["message"]["content"]) == ("assistant", "w0 w1 w2 w3 ")
+    assert {value for name, value in choice["message"].items() if name not in ("role", "content")} == {None}
     assert choice["finish_reason"] == "stop"
     assert body["usage"] == {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}
 
@@ -78,7 +80,7 @@ def test_what_is_asked_for_reaches_the_model_by_its_own_names(
         {"role": "user", "content": f"{mark} say 9"},
     ]
     assert asked["options"] == {
-        "temperature": 0.5, "top_p": 0.9, "seed": 7, "num_predict": 2, "stop": ["end"]
+        "temperature": 0.5, "top_p": 0.9, "seed": 7, "num_predict": 2, "stop": ["end"], "num_ctx": 8192
     }  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def test_the_models_are_listed_and_found_by_any_name(
 ) -> None:
     headers = world.person().headers
     listed = everywhere.get("/v1/ai/models", headers=headers).json()
-    assert [each["id"] for each in listed["data"]] == ["ada/poet:3b", MODEL]
+    assert [each["id"] for each in listed["data"]] == ["ada/poet:3b", MODEL, "vectors"]
     assert listed["data"][0] == {
         "id": "ada/poet:3b", "object": "model", "created": 1793697072, "owned_by": "ada"
     }  # fmt: skip
@@ -125,8 +127,16 @@ def test_a_program_needs_the_permission(asgi: httpx.Client, world: World, ollama
 @pytest.mark.parametrize(
     ("changed", "param"),
     [
-        ({"tools": []}, "tools"),
-        ({"n": 2}, "n"),
+        ({"functions": []}, "functions"),
+        ({"n": 5}, "n"),
+        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias"),
+        ({"modalities": ["audio"]}, "modalities"),
+        ({"audio": {"voice": "alloy"}}, "audio"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"tool_choice": {"type": "function", "function": {"name": "nothing"}}}, ""),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content"),
         ({"temperature": 3}, "temperature"),
@@ -139,11 +149,93 @@ def test_what_is_not_there_is_refused_by_its_name(
     assert refused.status_code == 422
     error = refused.json()["error"]
     assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_input")
-    assert str(error["param"]).startswith(param)
+    assert str(error["param"] or "").startswith(param)
     assert str(error["message"]).startswith(param)
+
+
+def test_what_openai_s_clients_send_for_openai_alone_is_taken_and_not_used(
+    asgi: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    mark = uuid4().hex
+    wanted = asking(
+        mark, n=1, logprobs=False, top_logprobs=None, logit_bias={}, modalities=["text"], store=False,
+        metadata={"page": "help"}, service_tier="auto", prompt_cache_key="a", safety_identifier="b",
+        verbosity="low", user="c", tools=[], tool_choice=None, parallel_tool_calls=True,
+        stream_options=None, response_format={"type": "text"},
+    )  # fmt: skip
+    assert asgi.post(PATH, json=wanted, headers=world.person().headers).status_code == 200
+    assert ollama.asked(mark).body.keys() == {"model", "messages", "options", "stream"}
+
+
+def test_several_answers_are_made_side_by_side(asgi: httpx.Client, world: World, ollama: FakeOllama) -> None:
+    mark, headers = uuid4().hex, world.person().headers
+    body = asgi.post(PATH, json=asking(f"{mark} say 2", n=3, seed=5), headers=headers).json()
+    assert [(each["index"], each["message"]["content"]) for each in body["choices"]] == [
+        (index, "w0 w1 ") for index in range(3)
+    ]
+    assert body["usage"] == {"prompt_tokens": 21, "completion_tokens": 6, "total_tokens": 27}
+    asked = [call for call in ollama.calls if mark in call.prompt]
+    assert sorted(call.body["options"]["seed"] for call in asked) == [5, 6, 7]
+
+    wanted = asking(f"{mark} say 2", n=2, stream=True, stream_options={"include_usage": True})
+    *chunks, counts, end = events(asgi.post(PATH, json=wanted, headers=headers).text.splitlines())
+    assert counts
+    assert (counts["usage"]["total_tokens"], end) == (18, None)
+    said = [""] * 2
+    reasons = []
+    for chunk in chunks:
+        assert chunk
+        [choice] = chunk["choices"]
+        said[choice["index"]] += choice["delta"].get("content", "")
+        reasons += [choice["finish_reason"]] if choice["finish_reason"] else []
+    assert (said, reasons) == (["w0 w1 "] * 2, ["stop"] * 2)
+
+
+def test_one_of_several_that_goes_wrong_ends_the_others(
+    over_http: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    mark, headers = uuid4().hex, world.person().headers
+    refused = over_http.post(PATH, json=asking(f"{mark} say 9", "error-line", n=3), headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (502, "model_failed")
+    text = over_http.post(
+        PATH, json=asking(f"{mark} say 9", "error-line", n=3, stream=True), headers=headers
+    ).text
+    *_, last = events(text.splitlines())
+    assert last
+    assert last["error"]["code"] == "model_failed"
+
+
+def test_how_hard_a_model_thinks_is_passed_on_and_what_it_thinks_comes_apart(
+    asgi: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    mark, headers = uuid4().hex, world.person().headers
+    for effort, think in (("none", False), ("minimal", "low"), ("high", "high"), ("xhigh", "max")):
+        wanted = asking(f"{mark}{effort} say 1", reasoning_effort=effort)
+        message = asgi.post(PATH, json=wanted, headers=headers).json()["choices"][0]["message"]
+        assert ollama.asked(mark + effort).body["think"] == think
+        assert (message["content"], message["reasoning"]) == ("w0 ", "Hm." if think else None)
+    refused = asgi.post(PATH, json=asking("", "ada/poet:3b", reasoning_effort="low"), headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "model_refused")
+
+
+def test_who_sends_more_than_the_model_sees_is_told_so(
+    asgi: httpx.Client, world: World, ollama: FakeOllama, settings: SettingsChange
+) -> None:
+    settings(OLLAMA_NUM_CTX="256")
+    headers = world.person().headers
+    for length, truncated in ((10, False), (1000, True)):
+        wanted = asking("word " * length + "say 1")
+        assert asgi.post(PATH, json=wanted, headers=headers).json()["truncated"] is truncated
+        *_, last, end = events(
+            asgi.post(PATH, json=wanted | {"stream": True}, headers=headers).text.splitlines()
+        )
+        assert end is None
+        assert last
+        assert last.get("truncated", False) is truncated
+    assert ollama.asked("word say 1").body["options"]["num_ctx"] == 256
 
 
 def test_what_openai_s_clients_do_not_ask_is_refused_as_everywhere(asgi: httpx.Client) -> None:
     assert asgi.get("/v1/ai/nothing").headers["content-type"] == "application/problem+json"
-    unknown = asgi.post("/v1/ai/embeddings")
+    unknown = asgi.post("/v1/ai/completions")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")

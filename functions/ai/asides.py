@@ -1,0 +1,136 @@
+"""What a job asks a model about a conversation, which is not a part of it: a title, a summary."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from common.jobs import JobContext
+from common.logs import get_logger
+from common.ollama import ModelNotFound, ModelRefused
+from functions.ai.context import room_for
+from functions.ai.generation import OllamaChat, generate
+from functions.ai.repository import conversations, messages, models, summaries
+from functions.ai.streaming.events import storable
+
+log = get_logger(__name__)
+
+_TITLE: Final = (
+    "Give the conversation below a title of at most six words, in its own language."
+    " Answer with the title alone, without quotation marks."
+)
+_SUMMARY: Final = (
+    "Summarise the conversation below for whoever goes on with it, in its own language and in at"
+    " most 300 words. Keep names, numbers, decisions and open questions. Answer with the summary alone."
+)
+_MOST_OF_A_TITLE: Final = 100
+_TITLE_TOKENS: Final = 40
+_SUMMARY_TOKENS: Final = 600
+_OCTETS_A_TOKEN: Final = 3
+"""Fewer than there are: what is sent has to fit."""
+_FIRST_CHARACTERS: Final = 4_000
+_SECONDS: Final = 100.0
+"""Less than the jobs may take."""
+
+
+def title_conversation(job: JobContext) -> None:
+    """Give a conversation a title, after its first exchange; never over one of a person's."""
+    conversation_id = UUID(job.payload["conversation_id"])
+    asked = job.transaction(lambda session: _first_exchange(session, conversation_id))
+    if asked is None:
+        return
+    model, said = asked
+    title = _line(_ask(OllamaChat(model, _instructed(_TITLE, said), {"num_predict": _TITLE_TOKENS})))
+    if title:
+        job.finish_with(lambda session: conversations.entitle(session, conversation_id, title))
+
+
+def summarise_conversation(job: JobContext) -> None:
+    """Keep in short what was said up to a message, building on the summary before it."""
+    conversation_id, message_id = UUID(job.payload["conversation_id"]), UUID(job.payload["message_id"])
+    model = job.transaction(lambda session: models.default_for(session, "summary"))
+    chat = OllamaChat(model or str(job.payload["model"]), [], {"num_predict": _SUMMARY_TOKENS})
+    octets = room_for(chat.num_ctx, _SUMMARY_TOKENS) * _OCTETS_A_TOKEN
+    found = job.transaction(lambda session: _to_summarise(session, conversation_id, message_id, octets))
+    if found is None:
+        return
+    owner_id, said = found
+    chat.messages.extend(_instructed(_SUMMARY, said))
+    if summary := _ask(chat).strip():
+        job.finish_with(lambda session: summaries.add(session, message_id, owner_id, summary, chat.model))
+
+
+def _first_exchange(session: Session, conversation_id: UUID) -> tuple[str, str] | None:
+    """Whom to ask, and what was said; None where no title is wanted any more."""
+    held = conversations.read_any(session, conversation_id)
+    if held is None or held.title is not None or held.leaf_id is None:
+        return None
+    branch = (conversation_id, held.leaf_id)
+    rows = messages.some_of_branch(session, held.owner_id, branch, 0, 2)
+    text = "\n\n".join(f"{row.role}: {row.content[:_FIRST_CHARACTERS]}" for row in rows)
+    return models.default_for(session, "title") or held.model, text
+
+
+def _to_summarise(
+    session: Session, conversation_id: UUID, message_id: UUID, octets: int
+) -> tuple[UUID, str] | None:
+    """Whose it is, and what was said; None where it is done, or nobody needs it any more."""
+    held = conversations.read_any(session, conversation_id)
+    if held is None or summaries.exists(session, message_id):
+        return None
+    before = summaries.latest(session, held.owner_id, conversation_id, message_id)
+    rows = messages.history(session, held.owner_id, (conversation_id, message_id), octets)
+    said = [f"{row.role}: {row.content}" for row in rows if before is None or row.depth > before.depth]
+    if not said:
+        return None
+    begin = [] if before is None else [f"Before: {before.content}"]
+    return held.owner_id, "\n\n".join([*begin, *_latest(said, octets)])
+
+
+def _latest(said: Sequence[str], octets: int) -> list[str]:
+    """The latest of them that have so many bytes together; of the last one as much."""
+    found: list[str] = []
+    for text in reversed(said):
+        octets -= len(text.encode())
+        if octets < 0 and found:
+            break
+        found.insert(0, text if octets >= 0 else text[: octets + len(text)])
+    return found
+
+
+def _instructed(instruction: str, said: str) -> list[dict[str, str]]:
+    # The order comes last as well: what people and models said may hold orders of its own.
+    content = f"{said}\n\n---\n{instruction}"
+    return [{"role": "system", "content": instruction}, {"role": "user", "content": content}]
+
+
+def _ask(chat: OllamaChat) -> str:
+    """What the model answers; nothing where it cannot. Raises what else `generate` raises, TimeoutError."""
+    try:
+        return asyncio.run(_answer(chat))
+    except (ModelNotFound, ModelRefused) as error:
+        # Another attempt would not help, and nobody waits for it.
+        log.info("aside_not_answered", model=chat.model, problem=error.code)
+        return ""
+
+
+async def _answer(chat: OllamaChat) -> str:
+    said: list[str] = []
+    # Not every model stops where it is told to.
+    most = 2 * int(chat.options["num_predict"])
+    async with asyncio.timeout(_SECONDS), aclosing(generate(chat)) as parts:
+        async for part in parts:
+            said.append(storable(part.content))
+            if len(said) >= most:
+                break
+    return "".join(said)
+
+
+def _line(text: str) -> str:
+    """A title: one line, without what models put around it."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    plain = "".join(each for each in first if each.isprintable())
+    return plain.strip(" \t#*\"'“”„«».").strip()[:_MOST_OF_A_TITLE]

@@ -1,0 +1,45 @@
+"""How conversations refuse."""
+
+from common.errors import BadRequest, Conflict, InvalidInput
+
+
+class AnswerUnfinished(Conflict):
+    """The message before is still being generated."""
+
+    code = "answer_unfinished"
+    detail = "The answer before this has not ended: wait for its end, or stop it."
+
+
+class ConversationMoved(Conflict):
+    """Something else was said meanwhile."""
+
+    code = "conversation_moved"
+    detail = "Something else was said meanwhile: read the conversation again, or name `parent_id`."
+
+
+class ConversationTooLong(Conflict):
+    """The branch has as many messages as one may have."""
+
+    code = "conversation_too_long"
+    detail = "This conversation is too long for another message: begin a new one."
+
+
+class NoDefaultModel(InvalidInput):
+    """No model is named, and none is the default."""
+
+    code = "no_default_model"
+    detail = "Name a `model`: no model is the default of `chat`."
+
+
+class UnknownMessage(InvalidInput):
+    """A message that is named is not one of this conversation, or not one that this can follow."""
+
+    code = "unknown_message"
+    detail = "Name a message of this conversation; what you say follows what a model said, or begins anew."
+
+
+class BrokenEventId(BadRequest):
+    """`Last-Event-ID` is not one of this stream."""
+
+    code = "broken_event_id"
+    detail = "`Last-Event-ID` is not of this stream: begin again without it."

@@ -1,0 +1,55 @@
+"""Texts as vectors, as OpenAI's clients expect them."""
+
+import base64
+import math
+import sys
+from array import array
+from typing import Any
+
+from common import ollama
+from common.ollama import ModelRefused
+from common.principals import Principal
+from functions.ai.admission import admitted
+from functions.ai.schemas import Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage
+
+type Vector = list[float]
+
+
+async def embed(request: EmbeddingRequest, principal: Principal) -> EmbeddingList:
+    """A vector for each text. Raises ModelRefused, what `admitted` raises, and what `ollama.embed` raises."""
+    texts = [request.input] if isinstance(request.input, str) else request.input
+    wanted: dict[str, Any] = {"model": request.model, "input": texts}
+    if request.dimensions is not None:
+        wanted["dimensions"] = request.dimensions
+    estimate = ollama.estimate_tokens([{"content": text} for text in texts])
+    async with admitted(principal, model=request.model, prompt_tokens=estimate, max_tokens=0) as admission:
+        told = await ollama.embed(wanted)
+        tokens = int(told.get("prompt_eval_count") or 0)
+        admission.settle(tokens, 0)
+    vectors = (_fitted(vector, request.dimensions) for vector in told["embeddings"])
+    return EmbeddingList(
+        data=[
+            Embedding(index=index, embedding=_packed(each) if request.encoding_format == "base64" else each)
+            for index, each in enumerate(vectors)
+        ],
+        model=request.model,
+        usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
+    )
+
+
+def _fitted(vector: Vector, dimensions: int | None) -> Vector:
+    """As long as was asked for, and of length 1: not every version of Ollama sees to both."""
+    if dimensions is None:
+        return vector
+    if len(vector) < dimensions:
+        raise ModelRefused(f"The model makes vectors of {len(vector)} numbers: ask for no more `dimensions`.")
+    cut = vector[:dimensions]
+    length = math.hypot(*cut) or 1.0
+    return [each / length for each in cut]
+
+
+def _packed(vector: Vector) -> str:
+    floats = array("f", vector)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return base64.b64encode(floats.tobytes()).decode()

@@ -1,0 +1,116 @@
+"""JSON schemas that callers bring: bounded before a model is asked, held against its answer after.
+
+https://json-schema.org/draft/2020-12. Strangers write them, so: references lead only to places in the schema
+itself, nothing is fetched, patterns run in linear time (and so have no look-around), and what would unfold to
+more than MOST_STEPS pieces is refused.
+"""
+
+import json
+from typing import Any, Final
+from urllib.parse import unquote
+
+from common.errors import BadRequest
+
+type Json = dict[str, Any]
+
+MOST_STEPS: Final = 20_000
+LARGEST: Final = 100_000
+"""In characters of JSON."""
+DEEPEST: Final = 100
+
+_LONGEST_COMPLAINT: Final = 300
+_LARGEST_PATTERN: Final = 1_000_000
+# They would lead elsewhere, or change what others lead to.
+_REFUSED: Final = ("$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor")
+
+
+class SchemaRefused(BadRequest):
+    """The JSON schema in `response_format` is none, or none that answers can be held against."""
+
+    code = "schema_refused"
+    detail = "The JSON schema in `response_format` cannot be used."
+
+
+def check_schema(schema: Json) -> None:
+    """Raises SchemaRefused, which says why."""
+    try:
+        size = len(json.dumps(schema))
+    except RecursionError:
+        size = LARGEST + 1
+    if size > LARGEST:
+        raise SchemaRefused(f"The JSON schema is larger than {LARGEST} characters.")
+    _Unfolding(schema).walk(schema, ())
+    _validator(schema)
+
+
+def complaint(schema: Json, value: object) -> str:
+    """What is wrong with a value, in one line; empty where it fits. The schema has passed `check_schema`."""
+    found = next(iter(_validator(schema).iter_errors(value)), None)
+    if found is None:
+        return ""
+    place = "/".join(["#", *map(str, found.instance_path)])
+    return f"{place}: {found.message}"[:_LONGEST_COMPLAINT]
+
+
+def _validator(schema: Json) -> Any:  # noqa: ANN401 - the class is the draft's, which `$schema` names
+    import jsonschema_rs
+
+    try:
+        return jsonschema_rs.validator_for(
+            schema,
+            retriever=_fetch_nothing,
+            pattern_options=jsonschema_rs.RegexOptions(size_limit=_LARGEST_PATTERN),
+        )
+    except ValueError as error:
+        first = str(error).partition("\n")[0][:_LONGEST_COMPLAINT]
+        raise SchemaRefused(f"The JSON schema cannot be used: {first}") from None
+
+
+def _fetch_nothing(uri: str) -> Json:
+    raise ValueError(f"{uri} is not fetched")
+
+
+class _Unfolding:
+    """A walk through a schema as its validator takes it: each reference followed, but not in circles."""
+
+    def __init__(self, root: Json) -> None:
+        self._root = root
+        self._steps = 0
+
+    def walk(self, node: object, behind: tuple[str, ...], depth: int = 0) -> None:
+        """Raises SchemaRefused where it is too long or too deep, or leads elsewhere."""
+        self._steps += 1
+        if self._steps > MOST_STEPS or depth > DEEPEST:
+            raise SchemaRefused("The JSON schema is too intricate: nest less, and refer to less.")
+        if isinstance(node, list):
+            for each in node:
+                self.walk(each, behind, depth + 1)
+        elif isinstance(node, dict):
+            self._object(node, behind, depth)
+
+    def _object(self, node: Json, behind: tuple[str, ...], depth: int) -> None:
+        for name in _REFUSED:
+            if isinstance(node.get(name), str):
+                raise SchemaRefused(f"The JSON schema has {name}, which is not supported.")
+        if node is not self._root and isinstance(node.get("$id"), str):
+            raise SchemaRefused("Only the JSON schema as a whole may have $id.")
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference not in behind:
+            self.walk(self._target(reference), (*behind, reference), depth + 1)
+        # Whatever it is called: a property may have the name of any keyword.
+        for value in node.values():
+            self.walk(value, behind, depth + 1)
+
+    def _target(self, reference: str) -> object:
+        found: object = self._root
+        if reference != "#" and not reference.startswith("#/"):
+            raise SchemaRefused("A $ref in the JSON schema must lead to a place in the schema itself: #/…")
+        for part in reference.split("/")[1:]:
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+                found = found[int(name)]
+            elif isinstance(found, dict) and name in found:
+                found = found[name]
+            else:
+                raise SchemaRefused(f"A $ref in the JSON schema leads nowhere: {reference[:100]}")
+        return found

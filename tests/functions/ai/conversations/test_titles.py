@@ -1,0 +1,64 @@
+"""A title comes by job, after the first exchange, and never over a person's."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.functions.ai.conversations.talking import begin
+from tests.support.jobs import run_jobs
+from tests.support.ollama import FakeOllama
+from tests.support.world import Person, World
+
+
+@pytest.fixture(scope="module")
+def person(world: World) -> Person:
+    return world.person()
+
+
+def test_the_model_gives_a_title_after_the_first_exchange(
+    asgi: httpx.Client, person: Person, ollama: FakeOllama
+) -> None:
+    talk = begin(asgi, person)
+    mark = uuid4().hex
+    talk.say(f"{mark} say 2")
+    run_jobs("ai")
+    told = talk.read()
+    assert (told["title"], told["titled_by"]) == ("w0 w1 w2", "model")
+    [asked] = [call.body for call in ollama.calls if call.prompt.startswith(f"user: {mark}")]
+    assert "at most six words" in asked["messages"][-1]["content"]
+    assert asked["options"]["num_predict"] == 40
+
+
+def test_a_person_s_title_stays(asgi: httpx.Client, person: Person, ollama: FakeOllama) -> None:
+    named = begin(asgi, person, title="Mine")
+    named.say("say 2")
+    renamed = begin(asgi, person)
+    renamed.say("say 2")
+    change = {"title": "Ours"}
+    asgi.patch(renamed.path, json=change, headers=person.headers | {"If-Match": "*"})
+    run_jobs("ai")
+    assert (named.read()["title"], renamed.read()["title"]) == ("Mine", "Ours")
+
+
+def test_what_the_model_cannot_name_stays_without_a_title(
+    asgi: httpx.Client, person: Person, world: World, ollama: FakeOllama
+) -> None:
+    talk = begin(asgi, person, model="nobody")
+    talk.say("say 2", model="tiny")
+    run_jobs("ai")
+    assert talk.read()["title"] is None
+    assert not world.rows("select 1 from jobs where task = 'title_conversation' and state <> 'done'")
+
+
+def test_where_the_model_server_is_away_the_job_is_tried_again(
+    asgi: httpx.Client, person: Person, world: World, ollama: FakeOllama
+) -> None:
+    talk = begin(asgi, person, model="busy")
+    talk.say("say 2", model="tiny")
+    run_jobs("ai")
+    [job] = world.rows(
+        "select attempts, state from jobs where task = 'title_conversation' and state <> 'done'"
+    )
+    assert (job.attempts, job.state) == (1, "queued")
+    world.run("delete from jobs where task = 'title_conversation'")

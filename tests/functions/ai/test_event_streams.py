@@ -1,0 +1,62 @@
+"""What a stream of events does between a model and a client of different pace."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from functions.ai.endpoints.streams import MOST_READY, EventStream
+
+MANY = 10 * MOST_READY
+
+
+class Model:
+    """Says numbers as fast as they are taken."""
+
+    def __init__(self) -> None:
+        self.said = 0
+        self.closed = False
+
+    async def chunks(self) -> AsyncGenerator[dict[str, Any]]:
+        try:
+            for number in range(MANY):
+                self.said += 1
+                yield {"n": number}
+        finally:
+            self.closed = True
+
+
+def test_events_that_are_ready_share_a_write_and_none_is_lost_or_moved() -> None:
+    async def read() -> list[bytes]:
+        events = EventStream(Model().chunks())
+        await events.first()
+        return [bytes(part) async for part in events.body_iterator]  # type: ignore[arg-type]  # it yields bytes
+
+    parts = asyncio.run(read())
+    lines = b"".join(parts).decode().split("\n\n")
+    assert [json.loads(line.removeprefix("data: "))["n"] for line in lines[:-2]] == list(range(MANY))
+    assert lines[-2:] == ["data: [DONE]", ""]
+    assert len(parts) <= 2 * MANY / MOST_READY
+
+
+def test_a_model_is_not_read_further_than_its_client_reads() -> None:
+    async def leave() -> Model:
+        model = Model()
+        events = EventStream(model.chunks())
+        await events.first()
+        await asyncio.sleep(0)
+        assert model.said == MOST_READY
+        assert not model.closed
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def send(_: object) -> None:
+            await asyncio.sleep(0)
+
+        await events({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+        return model
+
+    model = asyncio.run(leave())
+    assert model.closed
+    assert model.said < MANY
