@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.bench import (
+    ai,
     bearers,
     cold,
     emulated,
@@ -38,6 +39,7 @@ MEASURES = (
     "images",
     "pictures",
     "uploads",
+    "ai",
     "cold",
     "profile",
 )
@@ -89,6 +91,8 @@ class Run:
         if shelves is not None:
             yield file_lists.measure(shelves, progress=self.progress, **self._turns(5, 10))
         yield from self._of_files(chosen, accounts)
+        if "ai" in chosen:
+            yield ai.measure(self.rig, accounts, quick=self.quick, progress=self.progress)
         if "cold" in chosen:
             rounds = 1 if self.quick else 10
             yield cold.measure(

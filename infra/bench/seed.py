@@ -16,11 +16,11 @@ from functions.auth import sign_in
 from functions.auth.passwords import get_passwords
 from functions.auth.repository import credentials
 
-SCOPES = ("profile:read",)
+SCOPES = ("ai:use", "profile:read")
 
 
 def make_accounts(session: Session, number: int, password_hash: str) -> list[dict[str, str]]:
-    """`number` new accounts, the last an administrator's: address, access and refresh token, API key."""
+    """`number` new accounts, the last an administrator's: id, address, access and refresh token, API key."""
     made = []
     for index in range(number):
         role = "admin" if index == number - 1 else "member"
@@ -33,6 +33,7 @@ def make_accounts(session: Session, number: int, password_hash: str) -> list[dic
         tokens = sign_in.open_session(session, user.id, user.roles)
         made.append(
             {
+                "id": str(user.id),
                 "email": user.email,
                 "access": tokens.access_token,
                 "refresh": tokens.refresh_token or "",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.bench import file_lists, pictures, uploads
+from infra.bench import ai, file_lists, pictures, uploads
 from infra.bench.__main__ import MEASURES
 from infra.bench.figures import Figure, Result, percentile, table
 from infra.bench.spans import LAYERS
@@ -16,6 +16,13 @@ from infra.local.home import PROJECT
 
 SERVED = ["requests", "p50", "p99", "errors"]
 CROWDED = ["requests", "p50", "p99", "p99 / p50, pool of 5", "errors"]
+STREAMED = [
+    "tokens",
+    "processor, each token",
+    "statements, 1,000 tokens",
+    "memory, each stream",
+    "errors",
+]
 CONNECTIONS = {"1 connection": SERVED, "16 connections": SERVED, "100 connections": CROWDED}
 ROWS = {
     "GET /users/me through Mangum": ["whole call", "its statements alone", "(call - hello) / statements"],
@@ -42,6 +49,16 @@ ROWS = {
         for clients in uploads.CLIENTS
         for name, way in uploads.WAYS.items()
     },
+    f"{ai.NAMES[ai.CHAT]}, the first token": [
+        "first token",
+        "its statements alone",
+        "ours - straight - statements",
+        "errors",
+    ],
+    f"{ai.NAMES[ai.TALK]}, the first token": ["first token", "ours - straight", "errors"],
+    **{f"{name}, 1 stream": STREAMED for name in ai.NAMES.values()},
+    **{f"{name}, 2 streams": ["tokens", "first token", *STREAMED[1:]] for name in ai.NAMES.values()},
+    **{f"{name}, without a pace": ["tokens"] for name in ai.NAMES.values()},
     "GET /users/me, each layer's own time": [
         "Mangum, or the outermost ASGI layer",
         *LAYERS,
