@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +30,7 @@ _FLAGS: Final = (
 
 
 class Pages(ThreadingHTTPServer):
-    """Serves a folder at `http://localhost:PORT`; the pages in it call the API at `api`."""
+    """Serves a folder of pages at `http://localhost:PORT/<page>/`; they call the API at `api`."""
 
     daemon_threads = True
 
@@ -48,10 +48,10 @@ class _Page(SimpleHTTPRequestHandler):
     server: Pages
 
     def do_GET(self) -> None:
-        if self.path != "/":
+        if not self.path.endswith("/"):
             super().do_GET()
             return
-        text = (Path(self.directory) / "index.html").read_text()
+        text = (Path(self.translate_path(self.path)) / "index.html").read_text()
         assert "http://localhost:8000" in text
         page = text.replace("http://localhost:8000", self.server.api).encode()
         self.send_response(200)
@@ -105,6 +105,7 @@ class Sent:
     begun: float
     ended: float = 0.0
     status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def part(self) -> int:
@@ -139,9 +140,9 @@ class Traffic:
                 before.status = said["redirectResponse"]["status"]
                 self._earlier.append(before)
             request = said["request"]
-            self._sent[name] = Sent(
-                request["method"], request["url"], said.get("type", ""), said["timestamp"]
-            )
+            kind, headers = said.get("type", ""), request["headers"]
+            begun = said["timestamp"]
+            self._sent[name] = Sent(request["method"], request["url"], kind, begun, headers=headers)
         elif name in self._sent:
             if event == "Network.responseReceived":
                 self._sent[name].status = said["response"]["status"]

@@ -10,8 +10,10 @@ import pytest
 from common import rate_limits
 from common.aws import aws_client
 from common.database import dispose_engines
+from common.ollama import breaker
 from common.settings import Settings, get_settings
 from tests.support.ollama import FakeOllama, fake_ollama
+from tests.support.ollama_administration import Administered
 from tests.support.transports import AsgiTransport, FunctionUrlTransport, uvicorn_server
 from tests.support.world import World
 
@@ -105,7 +107,9 @@ def ollama_server() -> Iterator[FakeOllama]:
 def ollama(ollama_server: FakeOllama, settings: "SettingsChange") -> FakeOllama:
     """The same, where functions look for it; nothing that it should wait for is there yet."""
     ollama_server.loaded.clear()
+    ollama_server.administered = Administered()
     settings(OLLAMA_URL=ollama_server.url)
+    breaker().reset()
     return ollama_server
 
 

@@ -1,4 +1,6 @@
-import { Api, ConnectionLost, Problem } from "./api.js";
+import { Api } from "../shared/api.js";
+import { signedIn } from "../shared/sign-in.js";
+import { attempt, say } from "../shared/status.js";
 import { begin, resume } from "./upload.js";
 
 const api = new Api(document.querySelector("meta[name=api]").content);
@@ -14,21 +16,6 @@ const unfinished = {
 
 function show(step) {
   for (const each of document.querySelectorAll("main > section")) each.hidden = each.id !== step;
-}
-
-function say(text, tone = "") {
-  part("status").textContent = text;
-  part("status").dataset.tone = tone;
-}
-
-/** Do it, and tell what went wrong. */
-async function attempt(work) {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof Problem || error instanceof ConnectionLost)) console.error(error);
-    say(error.message, "bad");
-  }
 }
 
 async function askForFile() {
@@ -104,15 +91,6 @@ function megabytes(bytes) {
   return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
 }
 
-part("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const { email, password } = event.target.elements;
-  attempt(async () => {
-    await api.signIn(email.value, password.value);
-    await askForFile();
-  });
-});
-
 part("file").addEventListener("change", ({ target }) => {
   const [file] = target.files;
   target.value = "";
@@ -138,6 +116,6 @@ part("give-up").addEventListener("click", () =>
 part("again").addEventListener("click", () => attempt(askForFile));
 
 attempt(async () => {
-  if (await api.isSignedIn()) await askForFile();
-  else show("sign-in");
+  await signedIn(api, part("sign-in"));
+  await askForFile();
 });

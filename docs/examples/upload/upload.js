@@ -1,10 +1,11 @@
 // An upload in parts that goes on after a lost connection, and after the page was closed.
 
-import { ConnectionLost, Problem, send } from "./api.js";
+import { ConnectionLost, Problem, pause, send } from "../shared/api.js";
 import { crc64nvme } from "./crc64nvme.js";
 
 const AT_A_TIME = 4;
 const ATTEMPTS = 8; // in a row, without a part that arrived
+const OFFLINE_SECONDS = 30; // The API may be on this machine: it is asked even then.
 const PART_MILLISECONDS = 300_000;
 
 /** Announce a file; what the API answers has its id. */
@@ -30,9 +31,9 @@ export async function resume(api, file, id, tell) {
       });
       return await api.call("POST", `/v1/files/uploads/${id}/complete`, {});
     } catch (error) {
-      if (!passes(error) || attempt >= ATTEMPTS) throw error;
+      if (!passes(error) || (attempt >= ATTEMPTS && navigator.onLine)) throw error;
       tell({ waits: error.message });
-      await pause(2 ** attempt / 2);
+      await pause(navigator.onLine ? 2 ** attempt / 2 : OFFLINE_SECONDS);
     }
   }
 }
@@ -79,11 +80,4 @@ function passes(error) {
   if (error instanceof ConnectionLost) return true;
   if (!(error instanceof Problem)) return false;
   return error.status >= 500 || error.status === 429 || error.code === "bucket" || error.code === "completion_in_flight";
-}
-
-function pause(seconds) {
-  return new Promise((resolve) => {
-    addEventListener("online", resolve, { once: true });
-    if (navigator.onLine) setTimeout(resolve, seconds * 1000);
-  });
 }

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from functions.ai.app import app as ai
 from functions.files.app import app
 from tests.functions.files.calls import send
 from tests.functions.files.pictures import jpeg
@@ -72,6 +73,7 @@ def test_a_form_may_be_larger_than_other_requests_and_files_itself_says_when_it_
     assert post(6 * 1024**2).status_code == 413
 
 
-def test_the_gateway_lets_through_what_files_takes() -> None:
-    [most] = re.findall(r"max_size (\d+)MiB", CADDYFILE.read_text())
-    assert int(most) * 1024**2 > app.max_body_bytes
+def test_the_gateway_lets_through_what_files_and_ai_take() -> None:
+    most_of_files, most_of_ai = re.findall(r"max_size (\d+)MiB", CADDYFILE.read_text())
+    assert int(most_of_files) * 1024**2 > app.max_body_bytes
+    assert int(most_of_ai) * 1024**2 > ai.max_body_bytes

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -15,9 +16,13 @@ from tests.infra.docker.network.conftest import Mailbox
 from tests.infra.docker.network.test_smoke import PASSWORD, sign_up
 from tests.support.emulator import running_ministack
 from tests.support.network import Network
+from tests.support.waiting import eventually
 
+# So slow that of an upload what is cut off is in the middle.
+BYTES_A_SECOND: Final = 8_000_000
 CHROMIUM: Final = os.environ.get("LAMBKIN_CHROMIUM", "")
-EXAMPLE: Final = PROJECT / "docs" / "examples" / "upload"
+EXAMPLES: Final = PROJECT / "docs" / "examples"
+SCREENSHOTS: Final = PROJECT / "build" / "browser"
 
 if CHROMIUM:
     # Installed by the target that sets it.
@@ -44,8 +49,8 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def frontend() -> "Iterator[Pages]":
-    """The example of the documentation, at an origin of its own."""
-    with pages(EXAMPLE) as served:
+    """The examples of the documentation, at an origin of their own."""
+    with pages(EXAMPLES) as served:
         yield served
 
 
@@ -76,3 +81,47 @@ def browser(tmp_path: Path) -> Iterator[object]:
     """A browser that has been nowhere yet."""
     with chromium(CHROMIUM, os.environ["LAMBKIN_CHROMEDRIVER"], tmp_path / "profile") as made:
         yield made
+
+
+@pytest.fixture
+def person(browser: object) -> "Person":
+    """Somebody before it."""
+    return Person(browser)
+
+
+class Person:
+    """Somebody before a page."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self._numbers = count(1)
+
+    def part(self, name: str) -> Any:
+        """What has this id."""
+        return self.browser.find_element("id", name)
+
+    def sees(self, name: str, seconds: float = 20) -> Any:
+        """The part of the page, once it is shown."""
+        return eventually(lambda: self.part(name).is_displayed() and self.part(name), seconds)
+
+    def reads(self, text: str, seconds: float = 30) -> None:
+        """Wait until the page says so."""
+        eventually(lambda: text in self.browser.find_element("tag name", "main").text, seconds)
+
+    def sign_in(self, someone: Someone) -> None:
+        """Fill in the form."""
+        form = self.sees("sign-in")
+        form.find_element("name", "email").send_keys(someone.email)
+        form.find_element("name", "password").send_keys(someone.password)
+        form.find_element("tag name", "button").click()
+
+    def connect(self, *, there: bool) -> None:
+        """Put the plug in, to a slow line, or pull it."""
+        speed = {"downloadThroughput": -1, "uploadThroughput": BYTES_A_SECOND}
+        network = {"offline": not there, "latency": 0} | speed
+        self.browser.execute_cdp_cmd("Network.emulateNetworkConditions", network)
+
+    def photograph(self, name: str) -> None:
+        """Keep what the page looks like, for people to look at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.browser.save_screenshot(str(SCREENSHOTS / f"{next(self._numbers)}-{name}.png"))

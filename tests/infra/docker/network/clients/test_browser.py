@@ -2,84 +2,28 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from PIL import Image, ImageDraw
-from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 
-from infra.local.home import PROJECT
 from tests.functions.files.calls import TEXT
-from tests.infra.docker.network.clients.conftest import EXAMPLE, Someone
+from tests.infra.docker.network.clients.conftest import EXAMPLES, Person, Someone
 from tests.support.browser import Pages, Traffic, pages
 from tests.support.network import Network
 from tests.support.waiting import eventually
 
 SIDE: Final = 5000
-SCREENSHOTS: Final = PROJECT / "build" / "browser"
 PARTS: Final = 9
 LOST: Final = "The connection is lost. It goes on by itself."
 REMEMBERED: Final = "unfinished-upload"
 LOOKS: Final = 20
-# So slow that what is cut off is in the middle.
-BYTES_A_SECOND: Final = 8_000_000
 _FETCH: Final = """
 const [url, options, done] = arguments;
 const read = async (answer) => done([answer.status, await answer.text()]);
 fetch(url, options).then(read, (error) => done(String(error)));
 """
-
-
-class Person:
-    """Somebody before the page."""
-
-    def __init__(self, browser: Chrome, pictures: Iterator[int]) -> None:
-        self.browser = browser
-        self._numbers = pictures
-
-    def part(self, name: str) -> Any:
-        return self.browser.find_element(By.ID, name)
-
-    def sees(self, name: str, seconds: float = 20) -> Any:
-        """The part of the page, once it is shown."""
-        return eventually(lambda: self.part(name).is_displayed() and self.part(name), seconds)
-
-    def reads(self, text: str, seconds: float = 30) -> None:
-        """Wait until the page says so."""
-        eventually(lambda: text in self.browser.find_element(By.TAG_NAME, "main").text, seconds)
-
-    def sign_in(self, someone: Someone) -> None:
-        form = self.sees("sign-in")
-        form.find_element(By.NAME, "email").send_keys(someone.email)
-        form.find_element(By.NAME, "password").send_keys(someone.password)
-        form.find_element(By.TAG_NAME, "button").click()
-
-    def choose(self, path: Path) -> None:
-        self.sees("choose")
-        self.part("file").send_keys(str(path))
-
-    def arrived(self) -> int:
-        """Of how many parts the page knows that they have arrived."""
-        return int(self.part("bar").get_attribute("value") or 0)
-
-    def connect(self, *, there: bool) -> None:
-        """Put the plug in, to a slow line, or pull it."""
-        speed = {"downloadThroughput": -1, "uploadThroughput": BYTES_A_SECOND}
-        network = {"offline": not there, "latency": 0} | speed
-        self.browser.execute_cdp_cmd("Network.emulateNetworkConditions", network)
-
-    def photograph(self, name: str) -> None:
-        """Keep what the page looks like, for people to look at."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.browser.save_screenshot(str(SCREENSHOTS / f"{next(self._numbers)}-{name}.png"))
-
-
-@pytest.fixture
-def person(browser: Chrome) -> Person:
-    return Person(browser, iter(range(1, 100)))
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +73,15 @@ class Upload:
         eventually(unchanged, 30)
         return looks[-1]
 
+    def arrived(self) -> int:
+        """Of how many parts the page knows that they have arrived."""
+        return int(self.person.part("bar").get_attribute("value") or 0)
+
+    def choose(self, path: Path) -> None:
+        """Give the page a file."""
+        self.person.sees("choose")
+        self.person.part("file").send_keys(str(path))
+
     def begins_again(self) -> None:
         """Wait until the page sends a part that it has not been sending yet."""
         before = len(self.traffic.parts())
@@ -157,8 +110,8 @@ def _lose_the_gateway(upload: Upload, network: Network) -> None:
     upload.person.reads(LOST)
     network.start_gateway()
     upload.begins_again()
-    known = upload.person.arrived()
-    eventually(lambda: upload.person.arrived() > known, 60)
+    known = upload.arrived()
+    eventually(lambda: upload.arrived() > known, 60)
 
 
 def _open_again(upload: Upload, picture: Path) -> None:
@@ -167,7 +120,7 @@ def _open_again(upload: Upload, picture: Path) -> None:
     person.browser.refresh()
     person.reads(f"of {PARTS} parts have arrived. Choose the same file again to go on.")
     person.photograph("opened-again")
-    person.choose(picture)
+    upload.choose(picture)
     eventually(lambda: person.part("sending").is_displayed())
     person.photograph("sending")
 
@@ -176,13 +129,13 @@ def test_a_large_picture_survives_lost_connections_and_is_shown(
     person: Person, someone: Someone, network: Network, frontend: Pages, address: str, picture: Path
 ) -> None:
     upload = Upload(person, someone)
-    person.browser.get(frontend.origin)
+    person.browser.get(f"{frontend.origin}/upload/")
     person.sign_in(someone)
     person.sees("choose")
     person.photograph("choose")
     person.connect(there=True)
-    person.choose(picture)
-    eventually(lambda: person.arrived() > 0, 60)
+    upload.choose(picture)
+    eventually(lambda: upload.arrived() > 0, 60)
     _lose_the_connection(upload)
     _lose_the_gateway(upload, network)
     _open_again(upload, picture)
@@ -226,13 +179,13 @@ def test_a_page_of_another_origin_can_do_nothing(
     path = f"/v1/files/uploads/{started['id']}"
     [part] = someone.client.post(f"{path}/parts", json={"parts": [{"number": 1}]}).json()["parts"]
     put = {"method": "PUT", "body": "bytes"}
-    with pages(EXAMPLE) as stranger:
+    with pages(EXAMPLES) as stranger:
         stranger.api = address
-        person.browser.get(stranger.origin)
+        person.browser.get(f"{stranger.origin}/upload/")
         person.reads("The connection is lost.")
         assert _fetched(person, part["request"]["url"], **put) == "TypeError: Failed to fetch"
     assert someone.client.get(path).json()["parts"] == []
-    person.browser.get(frontend.origin)
+    person.browser.get(f"{frontend.origin}/upload/")
     assert _fetched(person, part["request"]["url"], **put) == [200, ""]
     assert len(someone.client.get(path).json()["parts"]) == 1
 
@@ -243,6 +196,6 @@ def test_a_script_reads_content_where_the_bucket_has_an_address_of_its_own_too(
 ) -> None:
     own = f"http://localhost:{network.port('files')}"
     url = (address if through == "the gateway" else own) + _file(someone) + "/content"
-    person.browser.get(frontend.origin)
+    person.browser.get(f"{frontend.origin}/upload/")
     signed = {"Authorization": someone.client.headers["Authorization"]}
     assert _fetched(person, url, headers=signed) == [200, TEXT.decode()]

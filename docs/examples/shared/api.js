@@ -10,15 +10,29 @@ export class Problem extends Error {
   }
 }
 
-export class ConnectionLost extends Error {}
+export class ConnectionLost extends Error {
+  constructor(cause) {
+    super("The connection is lost.", { cause });
+  }
+}
 
 /** As `fetch`, which tells a lost connection and a page that is not let in by the same TypeError. */
 export async function send(url, options) {
   try {
     return await fetch(url, options);
   } catch (error) {
-    throw new ConnectionLost("The connection is lost.", { cause: error });
+    throw new ConnectionLost(error);
   }
+}
+
+/** So many seconds; at most until the browser is back on a network, or `signal` says that nobody waits any more. */
+export function pause(seconds, signal) {
+  return new Promise((resolve) => {
+    addEventListener("online", resolve, { once: true });
+    signal?.addEventListener("abort", resolve, { once: true });
+    // Also where there is no network: the API may be on this machine.
+    setTimeout(resolve, seconds * 1000);
+  });
 }
 
 export class Api {
@@ -45,14 +59,21 @@ export class Api {
     }
   }
 
-  /** What an operation answers. An access token lasts 10 minutes, an upload may last longer. */
+  /** What an operation answers. */
   async call(method, path, body) {
+    return read(await this.open(method, path, { body }));
+  }
+
+  /** The same as a Response that is good, for who reads it as it comes. An access token lasts 10 minutes. */
+  async open(method, path, { body, headers, signal } = {}) {
+    const ask = () =>
+      this.#ask(method, path, { body, signal, headers: { ...headers, Authorization: `Bearer ${this.#token}` } });
     try {
-      return await this.#json(method, path, body, { Authorization: `Bearer ${this.#token}` });
+      return await ask();
     } catch (error) {
       if (error.status !== 401) throw error;
       await this.#refresh();
-      return this.#json(method, path, body, { Authorization: `Bearer ${this.#token}` });
+      return ask();
     }
   }
 
@@ -63,18 +84,30 @@ export class Api {
   }
 
   async #sign(path, body) {
-    this.#token = (await this.#json("POST", path, body, {}, "include")).access_token;
+    const answer = await this.#ask("POST", path, { body, headers: {}, credentials: "include" });
+    this.#token = (await read(answer)).access_token;
   }
 
-  async #json(method, path, body, headers, credentials = "omit") {
+  async #ask(method, path, { body, headers, signal, credentials = "omit" }) {
     const answer = await send(this.#base + path, {
       method,
       credentials,
+      signal,
       headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
       body: body && JSON.stringify(body),
     });
-    const text = await answer.text();
-    if (!answer.ok) throw new Problem(answer.status, text.startsWith("{") ? JSON.parse(text) : {});
-    return text ? JSON.parse(text) : null;
+    if (answer.ok) return answer;
+    const isProblem = answer.headers.get("Content-Type")?.includes("json");
+    throw new Problem(answer.status, isProblem ? await read(answer) : {});
   }
+}
+
+async function read(answer) {
+  let text;
+  try {
+    text = await answer.text();
+  } catch (error) {
+    throw new ConnectionLost(error);
+  }
+  return text ? JSON.parse(text) : null;
 }
