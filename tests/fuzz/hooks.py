@@ -25,7 +25,10 @@ _ABOUT_THE_REQUEST: Final = {"bad_request", "content_too_large", "unsupported_me
 # Pydantic's name for a rule of ours that JSON Schema has no words for.
 _BEYOND_SCHEMAS: Final = "value_error"
 # Where errors are told as OpenAI's clients know them, only the sentence tells such a rule.
-_SENTENCES: Final = re.compile(r": must (not contain|be one line)")
+_SENTENCES: Final = re.compile(
+    r": must (not contain|be (one line|a data URL|a JSON object|in base64|what it says))"
+    r"|a message of `\w+`.* (must|may) |at most .* fit in|two `tools`|`tool_choice` |`json_schema` must"
+)
 # Refusals that an operation comes to once it knows who is asking.
 _BEHIND_THE_TOKEN: Final = {403, 404, 409, 412, 428}
 # A cookie's value (RFC 6265, section 4.1.1); any other is cut short or changed on its way.

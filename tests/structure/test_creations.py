@@ -25,6 +25,9 @@ NOT_REPEATABLE = {
     "POST /v1/files/{file_id}/image-links": "creates nothing: it signs a link",
     "POST /v1/files/{file_id}/restore": "creates nothing: a file is taken back once",
     "POST /v1/ai/chat/completions": "creates nothing: its answer is told, and not kept",
+    "POST /v1/ai/embeddings": "creates nothing: the same texts have the same vectors",
+    "POST /v1/ai/conversations/{conversation_id}/messages/{message_id}/stop": "creates nothing: it ends once",
+    "POST /v1/ai/preloads": "creates nothing: a model is in memory, or not",
     "POST /v1/auth/invitations/accept": "creates nothing: its token works once",
 }
 

@@ -14,7 +14,18 @@ from tests.support.absent import absent
 NEVER_AT_START = {
     # What looks at files is in a process of its own, and at most asked for a name here.
     *("PIL", "pillow_heif", "pypdfium2", "puremagic"),
-    *("boto3", "botocore", "alembic", "jinja2", "psycopg", "httpx", "uvicorn", "typer", "smtplib"),
+    *(
+        "boto3",
+        "botocore",
+        "alembic",
+        "jsonschema_rs",
+        "jinja2",
+        "psycopg",
+        "httpx",
+        "uvicorn",
+        "typer",
+        "smtplib",
+    ),
     # FastAPI would load it, wherever it is installed: see common/__init__.py.
     "email_validator",
 }
