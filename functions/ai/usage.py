@@ -58,7 +58,7 @@ def _require_days(first: date, last: date) -> None:
     if 1 <= days <= _MOST_DAYS:
         return
     told = "must not be after `to`" if days < 1 else f"must be at most {_MOST_DAYS} days before `to`"
-    raise InvalidInput(errors=[{"pointer": "#/query/from", "code": "out_of_range", "detail": told}])
+    raise InvalidInput(errors=[{"pointer": "#/query/from", "code": "value_error", "detail": told}])
 
 
 def _quotas(connection: Connection, reader: Principal, owner_id: UUID | None) -> list[QuotaState]:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from common.schemas import RequestModel, ResponseModel
 from functions.ai.model_names import LONGEST, canonical
@@ -80,7 +80,7 @@ class QuotaRead(ResponseModel):
     updated_at: datetime
 
 
-class QuotaQuery(RequestModel):
+class QuotaQuery(BaseModel):
     """Which quotas."""
 
     user_id: UUID | None = Field(None, description="Those of this account.")

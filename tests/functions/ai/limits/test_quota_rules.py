@@ -63,7 +63,8 @@ def test_quotas_are_listed_by_whose_they_are(asgi: httpx.Client, world: World, a
     key = mint(world, user.id, "ai:use")
     mine = [make(asgi, admin, user_id=str(user.id), period=each).json()["id"] for each in ("day", "month")]
     of_key = make(asgi, admin, api_key_id=str(key.id)).json()["id"]
-    listed = asgi.get(QUOTAS, params={"user_id": str(user.id)}, headers=admin.headers).json()
+    of_user = {"user_id": str(user.id), "limit": "10"}
+    listed = asgi.get(QUOTAS, params=of_user, headers=admin.headers).json()
     assert [each["id"] for each in listed["items"]] == mine[::-1]
     listed = asgi.get(QUOTAS, params={"api_key_id": str(key.id)}, headers=admin.headers).json()
     assert [each["id"] for each in listed["items"]] == [of_key]
