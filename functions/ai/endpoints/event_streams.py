@@ -28,7 +28,7 @@ _EXAMPLE: Final = (
 DESCRIBED: Final[Json] = {
     "description": "Events `message`, `delta`, `reasoning`, `snapshot`, `usage`, and last `done` or"
     " `problem`, each with an id to come back with; or, asked for whole, the message once it has ended.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    "content": {"text/event-stream": {"schema": {}, "example": _EXAMPLE}},
     "headers": {
         "X-Lambkin-Stream": {
             "description": "`buffered` where the events come together at the end.",

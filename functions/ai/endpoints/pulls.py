@@ -31,7 +31,7 @@ _EXAMPLE: Final = (
 )
 _DESCRIBED: Final[dict[str, Any]] = {
     "description": "`progress` events, and one `end` where it is over; each has the pull as its data.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    "content": {"text/event-stream": {"schema": {}, "example": _EXAMPLE}},
 }
 
 

@@ -42,7 +42,7 @@ _EXAMPLE: Final = (
 )
 DESCRIBED: Final[Json] = {
     "description": "The answer; with `stream` as server-sent events, whose last is `[DONE]`.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    "content": {"text/event-stream": {"schema": {}, "example": _EXAMPLE}},
     "headers": {
         "X-Lambkin-Stream": {
             "description": "`buffered` where the events come together at the end.",
