@@ -77,6 +77,7 @@ class Admission:
     prompt_tokens: int
     completion_tokens: int = 0
     ended: bool = False
+    is_void: bool = False
     is_told: bool = False
     began: float = field(default_factory=time.monotonic)
     _measure: Callable[[], tuple[int, int]] | None = None
@@ -131,7 +132,9 @@ async def admitted(
     admission = await _enter(wanted)
     try:
         yield admission
-    except BaseException:
+    except BaseException as error:
+        # What is not there, or not for everybody, is in nobody's usage.
+        admission.is_void = isinstance(error, ModelNotFound)
         admission.end(failed=True)
         raise
     else:
@@ -236,11 +239,7 @@ class _Keeper:
         """Write down what it cost. Where that fails it is held, and tried again with the next tick."""
         told = admission.told
         try:
-            await self._database.run(
-                lambda session: reservations.settle(
-                    session, told.id, told.prompt_tokens, told.completion_tokens
-                )
-            )
+            await self._database.run(partial(_settle, admission.is_void, told))
         except Exception as error:  # noqa: BLE001 - whatever it is: the answer stands, and the row waits
             reason = error.code if isinstance(error, AppError) else type(error).__name__
             log.warning("ai_settlement_failed", reason=reason)
@@ -254,7 +253,8 @@ class _Keeper:
         while True:
             await asyncio.sleep(KEEP_SECONDS)
             ended = [each for each in self._held.values() if each.ended]
-            told = [each.told for each in self._held.values() if not each.ended]
+            # Also of those whose settlement failed: no sweep is to be faster, with less.
+            told = [each.told for each in self._held.values()]
             try:
                 if told:
                     await self._database.run(partial(reservations.keep, told=told))
@@ -267,6 +267,13 @@ class _Keeper:
 
 _keepers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Keeper]] = WeakKeyDictionary()
 _background: Final[set[asyncio.Task[Any]]] = set()
+
+
+def _settle(is_void: bool, told: Told, session: Session) -> None:  # noqa: FBT001 - bound by position
+    if is_void:
+        reservations.release(session, told.id)
+    else:
+        reservations.settle(session, told.id, told.prompt_tokens, told.completion_tokens)
 
 
 def _keeper() -> _Keeper:

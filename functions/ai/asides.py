@@ -71,7 +71,8 @@ def _first_exchange(session: Session, conversation_id: UUID) -> tuple[str, str] 
     branch = (conversation_id, held.leaf_id)
     rows = messages.some_of_branch(session, held.owner_id, branch, 0, 2)
     text = "\n\n".join(f"{row.role}: {row.content[:_FIRST_CHARACTERS]}" for row in rows)
-    return models.default_for(session, "title") or held.model, text
+    # Who answered may be asked: the conversation's own model may be one that its person may not use.
+    return models.default_for(session, "title") or rows[-1].model or held.model, text
 
 
 def _to_summarise(

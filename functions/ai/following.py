@@ -52,7 +52,7 @@ async def follow(user: Principal, conversation_id: UUID, message_id: UUID, numbe
             row = await _read(user, conversation_id, message_id)
     if feed is not None:
         return _with_start(_started(row), number, listen(feed, max(number, 0)))
-    if row.last_event is not None and number >= row.last_event:
+    if number == row.last_event:
         return None
     return _with_start(_started(row), number, _replay(row, max(number, 0)))
 
@@ -92,6 +92,10 @@ async def _with_start(started: Started, number: int, events: Events) -> Events:
 async def _replay(row: AnyRow, number: int) -> Events:
     """Of a message that has ended: its events, as long as they are kept, or all of its text as one."""
     last = (row.last_event or 0) - count_of_endings(row.prompt_tokens)
+    if number > (row.last_event or 0):
+        # More was heard than its process had stored when it died: the stored text is what there is.
+        yield [Told(last, "snapshot", {"content": row.content, "reasoning": row.reasoning}), *ending(row)]
+        return
     events = await read_stored(row.id, number)
     if len(events) == max(0, last - number):
         yield [said(number + index, event) for index, event in enumerate(events, 1)]

@@ -14,12 +14,17 @@ from common.errors import BadRequest
 type Json = dict[str, Any]
 
 MOST_STEPS: Final = 20_000
+MOST_PATTERNS: Final = 20
+"""Each takes up to a megabyte when it is compiled."""
+MOST_CHECKS: Final = 1_000_000
+"""So often a part of an answer may be held against a schema that refers to itself."""
 LARGEST: Final = 100_000
 """In characters of JSON."""
 DEEPEST: Final = 100
 
 _LONGEST_COMPLAINT: Final = 300
 _LARGEST_PATTERN: Final = 1_000_000
+_DEFINITIONS: Final = ("$defs", "definitions")
 # They would lead elsewhere, or change what others lead to.
 _REFUSED: Final = ("$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor")
 
@@ -40,16 +45,37 @@ def check_schema(schema: Json) -> None:
     if size > LARGEST:
         raise SchemaRefused(f"The JSON schema is larger than {LARGEST} characters.")
     _Unfolding(schema).walk(schema, ())
+    if _patterns(schema) > MOST_PATTERNS:
+        raise SchemaRefused(f"The JSON schema has more than {MOST_PATTERNS} patterns.")
     _validator(schema)
 
 
 def complaint(schema: Json, value: object) -> str:
     """What is wrong with a value, in one line; empty where it fits. The schema has passed `check_schema`."""
+    unfolding = _Unfolding(schema)
+    unfolding.walk(schema, ())
+    if unfolding.checks(_depth(value)) > MOST_CHECKS:
+        return "#: It nests too deeply for a schema that refers to itself so often."
     found = next(iter(_validator(schema).iter_errors(value)), None)
     if found is None:
         return ""
     place = "/".join(["#", *map(str, found.instance_path)])
     return f"{place}: {found.message}"[:_LONGEST_COMPLAINT]
+
+
+def _patterns(node: object) -> int:
+    if isinstance(node, list):
+        return sum(map(_patterns, node))
+    if not isinstance(node, dict):
+        return 0
+    named = node.get("patternProperties")
+    own = isinstance(node.get("pattern"), str) + (len(named) if isinstance(named, dict) else 0)
+    return own + sum(map(_patterns, node.values()))
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner)) if inner else 0
 
 
 def _validator(schema: Json) -> Any:  # noqa: ANN401 - the class is the draft's, which `$schema` names
@@ -75,7 +101,8 @@ class _Unfolding:
 
     def __init__(self, root: Json) -> None:
         self._root = root
-        self._steps = 0
+        self._steps = self._circles = 0
+        self._looks_again = False
 
     def walk(self, node: object, behind: tuple[str, ...], depth: int = 0) -> None:
         """Raises SchemaRefused where it is too long or too deep, or leads elsewhere."""
@@ -94,12 +121,24 @@ class _Unfolding:
                 raise SchemaRefused(f"The JSON schema has {name}, which is not supported.")
         if node is not self._root and isinstance(node.get("$id"), str):
             raise SchemaRefused("Only the JSON schema as a whole may have $id.")
+        self._looks_again |= "unevaluatedProperties" in node or "unevaluatedItems" in node
         reference = node.get("$ref")
-        if isinstance(reference, str) and reference not in behind:
+        if isinstance(reference, str) and reference in (*behind, "#"):
+            self._circles += 1
+        elif isinstance(reference, str):
             self.walk(self._target(reference), (*behind, reference), depth + 1)
         # Whatever it is called: a property may have the name of any keyword.
-        for value in node.values():
+        for name, value in node.items():
+            circles = self._circles
             self.walk(value, behind, depth + 1)
+            if node is self._root and name in _DEFINITIONS:
+                # Held against nothing but where something refers to it.
+                self._circles = circles
+
+    def checks(self, depth: int) -> float:
+        """How often a part of a value that nests so deeply may be looked at: once more in each circle."""
+        circles = self._circles * (2 if self._looks_again else 1)
+        return float(max(1, circles)) ** min(depth, DEEPEST)
 
     def _target(self, reference: str) -> object:
         found: object = self._root

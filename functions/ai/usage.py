@@ -12,7 +12,7 @@ from common.database import AnyRow
 from common.errors import InvalidInput
 from common.pagination import PageParameters
 from functions.ai.quotas import Standing, Unit, applying
-from functions.ai.repository import reservations
+from functions.ai.repository import models, reservations
 from functions.ai.repository import usage as stored
 from functions.ai.schemas.limits import AiReserved, AiUsageRead, AiUsageSum, QuotaState, Used
 
@@ -66,7 +66,9 @@ def _quotas(connection: Connection, reader: Principal, owner_id: UUID | None) ->
         return []
     key_id = reader.api_key_id if owner_id == reader.user_id else None
     standings = applying(reservations.standing(connection, owner_id, key_id, None))
-    return [_state(standing) for standing in standings]
+    # A model that one may not use is not there, in no quota either.
+    hidden = models.hidden(connection, owner_id) if owner_id == reader.user_id else frozenset()
+    return [_state(standing) for standing in standings if standing.model not in hidden]
 
 
 def _state(standing: Standing) -> QuotaState:

@@ -39,6 +39,10 @@ class Feed:
         """For how many seconds nobody has listened."""
         return 0.0 if self.is_heard else time.monotonic() - self._left_at
 
+    def expect(self) -> None:
+        """Somebody is about to listen."""
+        self._left_at = time.monotonic()
+
     def add(self, *events: Json) -> None:
         """More was said."""
         self._events.extend(events)

@@ -61,6 +61,7 @@ class Host:
     def mirror(self, message_id: UUID, first: int) -> Feed:
         """Of a message that another process generates; where nobody listens yet, from `first` on."""
         feed = self.mirrors.setdefault(message_id, Feed(message_id, first))
+        feed.expect()
         self._keep()
         return feed
 
@@ -140,7 +141,8 @@ async def listen(feed: Feed, number: int) -> AsyncGenerator[list[Told]]:
                 yield [said(number + index, event) for index, event in enumerate(events, 1)]
                 number += len(events)
             elif feed.ending is not None:
-                yield [told for told in feed.ending if told.number > number]
+                # A sweep may have ended it below what was heard: how it ended is told in any case.
+                yield [told for told in feed.ending if told.number > number] or feed.ending[-1:]
                 return
             elif not await _within(news.wait(), times.QUIET):
                 yield []

@@ -167,4 +167,6 @@ def _told(error: Exception) -> Json:
     else:
         log.error("generation_failed", problem=told.code, exc_info=error)
         error_reports.report(error, "request")
-    return problem(told)
+    return {
+        name: storable(value) if isinstance(value, str) else value for name, value in problem(told).items()
+    }

@@ -79,7 +79,7 @@ def parsed(text: bytes) -> Json:
     """A JSON object. Raises ModelFailed where it is none, and where it tells of an error."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise failed("what it says is no JSON object")
@@ -115,7 +115,7 @@ async def _refusal(answer: "httpx.Response", media: str) -> AppError:
         ):
             return busy()
         case status if words and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return failed(words)
+            return failed(words[:_MOST_OF_A_REFUSAL])
         case status:
             # A proxy in front that refuses us, or something else on that port. That it answers so quickly is
             # no reason to ask it less, unless it says itself that it cannot reach what is behind it.

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from common import metrics
+from common.errors import AppError
 from common.logs import get_logger
 from common.ollama.faults import ModelServerDown, ModelTooSlow
 from common.settings import get_settings
@@ -68,7 +69,7 @@ class Breaker:
         except (ModelServerDown, ModelTooSlow) as error:
             self._failed(counts=getattr(error, "counts", True))
             raise
-        except Exception:
+        except AppError:
             self._answered()
             raise
         except BaseException:

@@ -132,6 +132,7 @@ HOSTILE: dict[str, Json] = {
     "nowhere": {"$ref": "#/$defs/nothing"},
     "dynamic": {"$dynamicRef": "#a"},
     "no schema": {"type": "strin"},
+    "too many patterns": {"allOf": [{"pattern": f"^{number}$"} for number in range(21)]},
     "unknown draft": {"$schema": "http://127.0.0.1:9/draft"},
     "doubling": _doubling(),
     "hidden doubling": _hidden_doubling(),
@@ -150,6 +151,16 @@ def test_a_schema_that_cannot_be_used_is_refused_before_a_model_is_asked(
     refused = asgi.post(PATH, json=asking("say 1", response_format=of(HOSTILE[name])), headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "schema_refused")
     assert len(ollama.calls) == before
+
+
+def test_a_schema_that_doubles_with_each_level_is_not_held_against_what_is_deep() -> None:
+    schema = {"type": "object", "properties": {"a": {"allOf": [{"$ref": "#"}] * 60}}}
+    json_schemas.check_schema(schema)
+    value: Json = {}
+    for _ in range(6):
+        value = {"a": value}
+    assert json_schemas.complaint(schema, {"a": {"a": {}}}) == ""
+    assert "too deeply" in json_schemas.complaint(schema, value)
 
 
 def test_a_schema_that_refers_to_itself_is_fine() -> None:

@@ -221,6 +221,14 @@ def test_what_a_process_left_is_marked_and_keeps_what_was_stored(talk: Talk, wor
     assert (last.number, last.data["state"]) == (41, "interrupted")
     assert len(rest) == 9
     assert talk.message(answer["id"])["content"] == answer["content"]
+    # Who heard more than was stored before its process died hears how it ended, and what there is.
+    with talk.listening(answer["id"], f"{answer['id']}:60") as heard:
+        whole, last = heard
+    assert (whole.kind, whole.data["content"], last.data["state"]) == (
+        "snapshot",
+        answer["content"],
+        "interrupted",
+    )
     sweep()
     assert talk.say("say 1")["state"] == "done"
 

@@ -1,11 +1,14 @@
 """A title comes by job, after the first exchange, and never over a person's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.functions.ai.conversations.talking import begin
+from common.database import AnyRow
+from tests.functions.ai.conversations.talking import Talk, begin
 from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
 from tests.support.world import Person, World
@@ -41,24 +44,56 @@ def test_a_person_s_title_stays(asgi: httpx.Client, person: Person, ollama: Fake
     assert (named.read()["title"], renamed.read()["title"]) == ("Mine", "Ours")
 
 
+@contextmanager
+def default_of_titles(world: World, name: str) -> Iterator[None]:
+    """The model that gives titles, for now."""
+    world.run("insert into ai_models (name, tasks) values (:name, '{title}')", name=name)
+    try:
+        yield
+    finally:
+        world.run("delete from ai_models where name = :name", name=name)
+
+
+def unfinished(world: World, talk: Talk) -> list[AnyRow]:
+    """The jobs that are still to give a title to this conversation."""
+    return world.rows(
+        """
+        select id, attempts, state from jobs
+        where task = 'title_conversation' and state <> 'done' and payload->>'conversation_id' = :id
+        """,
+        id=talk.id,
+    )
+
+
+def test_who_answered_is_asked_and_not_whom_the_person_only_named(
+    asgi: httpx.Client, person: Person, ollama: FakeOllama
+) -> None:
+    talk = begin(asgi, person, model="ada/poet:3b")
+    mark = uuid4().hex
+    talk.say(f"{mark} say 2", model="tiny")
+    run_jobs("ai")
+    assert talk.read()["titled_by"] == "model"
+    assert {call.body["model"] for call in ollama.calls if mark in call.prompt} == {"tiny"}
+
+
 def test_what_the_model_cannot_name_stays_without_a_title(
     asgi: httpx.Client, person: Person, world: World, ollama: FakeOllama
 ) -> None:
-    talk = begin(asgi, person, model="nobody")
-    talk.say("say 2", model="tiny")
-    run_jobs("ai")
+    talk = begin(asgi, person)
+    with default_of_titles(world, "nobody"):
+        talk.say("say 2")
+        run_jobs("ai")
     assert talk.read()["title"] is None
-    assert not world.rows("select 1 from jobs where task = 'title_conversation' and state <> 'done'")
+    assert not unfinished(world, talk)
 
 
 def test_where_the_model_server_is_away_the_job_is_tried_again(
     asgi: httpx.Client, person: Person, world: World, ollama: FakeOllama
 ) -> None:
-    talk = begin(asgi, person, model="busy")
-    talk.say("say 2", model="tiny")
-    run_jobs("ai")
-    [job] = world.rows(
-        "select attempts, state from jobs where task = 'title_conversation' and state <> 'done'"
-    )
+    talk = begin(asgi, person)
+    with default_of_titles(world, "busy"):
+        talk.say("say 2")
+        run_jobs("ai")
+    [job] = unfinished(world, talk)
     assert (job.attempts, job.state) == (1, "queued")
-    world.run("delete from jobs where task = 'title_conversation'")
+    world.run("delete from jobs where id = :id", id=job.id)

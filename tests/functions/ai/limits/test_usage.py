@@ -82,6 +82,18 @@ def test_what_is_left_counts_what_is_under_way(asgi: httpx.Client, world: World)
     assert quota["ends_at"].endswith("-01T00:00:00Z")
 
 
+def test_a_quota_of_a_hidden_model_does_not_name_it(asgi: httpx.Client, world: World) -> None:
+    person = world.person()
+    world.run("insert into ai_models (name, roles) values ('hidden:1b', '{}')")
+    limit(world, model="hidden:1b", requests=3, period="day")
+    try:
+        told = asgi.get(USAGE, headers=person.headers).text
+    finally:
+        world.run("delete from ai_models where name = 'hidden:1b'")
+        world.run("delete from ai_quotas where model = 'hidden:1b'")
+    assert "hidden" not in told
+
+
 def test_others_usage_is_for_administrators(asgi: httpx.Client, world: World) -> None:
     person, other, admin = world.person(), world.person(), world.person(roles=["admin"])
     days = {"from": "2026-04-01", "to": "2026-04-02"}
