@@ -104,8 +104,12 @@ def ollama_server() -> Iterator[FakeOllama]:
 
 
 @pytest.fixture
-def ollama(ollama_server: FakeOllama, settings: "SettingsChange") -> FakeOllama:
-    """The same, where functions look for it; nothing that it should wait for is there yet."""
+def ollama(ollama_server: FakeOllama, world: World, settings: "SettingsChange") -> FakeOllama:
+    """The same, where functions look for it; nothing that it should wait for is there yet.
+
+    Titles that others left to be given are of models that may never answer.
+    """
+    world.run("delete from jobs where function = 'ai'")
     ollama_server.loaded.clear()
     ollama_server.administered = Administered()
     settings(OLLAMA_URL=ollama_server.url)

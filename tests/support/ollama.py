@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 from tests.support.ollama_administration import MODIFIED, PATHS, Administered, summary
@@ -248,13 +249,14 @@ class _Answer:
         if self._call.body.get("think"):
             for thought in ("Hm", "."):
                 await self._say(thinking=thought, content="")
-        for number, word in enumerate(self._said()):
+        most = self._call.body.get("options", {}).get("num_predict")
+        for number, word in enumerate(islice(self._said(), most)):
             await self._say(**word)
             if self._name == "unhurried":
                 await self._take_time()
             if number == 1 and self._name != "endless" and await self._fault():
                 return
-        reason = "length" if self._call.body.get("options", {}).get("num_predict") else "stop"
+        reason = "length" if self._call.said == most else "stop"
         said = "many" if self._name == "odd" else self._call.said
         counts = {
             "prompt_eval_count": 7, "eval_count": said, "total_duration": 12_345,
@@ -294,8 +296,7 @@ class _Answer:
             yield from ({"content": f"w{number}{odd} "} for number in range(self._words()))
 
     def _recital(self) -> list[str]:
-        most = self._call.body.get("options", {}).get("num_predict")
-        return re.findall(r"\S+\s*", self._server.recital)[:most]
+        return re.findall(r"\S+\s*", self._server.recital)
 
     async def _take_time(self) -> None:
         await asyncio.sleep(PACE)
@@ -308,9 +309,7 @@ class _Answer:
         if self._name == "endless":
             return 10**9
         asked = self._call.prompt.partition("say ")[2].partition(" ")[0]
-        wanted = int(asked) if asked.isdecimal() else 3
-        most = self._call.body.get("options", {}).get("num_predict", wanted)
-        return int(min(wanted, most))
+        return int(asked) if asked.isdecimal() else 3
 
     async def _fault(self) -> bool:
         """Whether it ends here."""
