@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,7 @@ from common.principals import Principal
 from common.settings import get_settings
 from functions.ai import quotas
 from functions.ai.model_names import LONGEST, canonical
+from functions.ai.models import require_absent
 from functions.ai.repository import pulls, reservations
 from functions.ai.repository import quotas as rules
 from functions.ai.repository.reservations import Reservation, Told
@@ -68,14 +69,17 @@ class Admission:
     """One request's leave to use a model.
 
     `num_predict` is the most that each of its answers may have, for Ollama's option of that name, null where
-    nothing bounds it; `num_ctx` what administrators settled for the model, null where they did not.
+    nothing bounds it; `num_ctx` what administrators settled for the model, null where they did not. Where
+    `is_hidden` the caller may not use the model: `require_model` is to be called before it is asked.
     """
 
     reservation_id: UUID
+    model: str
     num_predict: int | None
     num_ctx: int | None
     prompt_tokens: int
     completion_tokens: int = 0
+    is_hidden: bool = False
     ended: bool = False
     is_void: bool = False
     is_told: bool = False
@@ -93,6 +97,15 @@ class Admission:
         With it, little is missed where the process is killed before `settle`.
         """
         self._measure = measure
+
+    async def require_model(self) -> None:
+        """Raises ModelNotFound where the caller may not use the model, as though it was not there."""
+        if self.is_hidden:
+            await require_absent(self.model)
+
+    def fail(self, error: BaseException) -> None:
+        """It failed with this, before or after something was said. What is not there is in nobody's usage."""
+        self.is_void = isinstance(error, ModelNotFound)
 
     def end(self, *, failed: bool) -> None:
         """No more comes. What failed and told nothing did cost nothing."""
@@ -118,23 +131,25 @@ async def admitted(
     prompt_tokens: int,
     max_tokens: int | None = None,
     generations: int = 1,
+    is_told_later: bool = False,
 ) -> AsyncIterator[Admission]:
     """Leave to use this model, for as long as it is entered.
 
     `prompt_tokens` is an estimate, and `max_tokens` the most that may be produced, None where nothing bounds
-    it; both are of all `generations` together, which run at the same time. What is entered in one task may be
-    left in another, as streams are. Raises ModelNotFound where the caller may not use it, QuotaExceeded,
-    AiBusy, Unavailable.
+    it; both are of all `generations` together. What is entered in one task may be left in another, as streams
+    are. Raises ModelNotFound where the caller may not use it, unless he `is_told_later` (`require_model`),
+    QuotaExceeded, AiBusy, Unavailable, and what `common.ollama` raises.
     """
     wanted = _Wanted(new_id(), principal, canonical(model), prompt_tokens, max_tokens, generations)
     if len(wanted.model) > LONGEST:
         raise ModelNotFound
     admission = await _enter(wanted)
     try:
+        if not is_told_later:
+            await admission.require_model()
         yield admission
     except BaseException as error:
-        # What is not there, or not for everybody, is in nobody's usage.
-        admission.is_void = isinstance(error, ModelNotFound)
+        admission.fail(error)
         admission.end(failed=True)
         raise
     else:
@@ -150,7 +165,7 @@ async def _enter(wanted: _Wanted) -> Admission:
     again = False
     while True:
         await queue.take(owner, until, again=again)
-        reserving = _in_background(get_database("ai").run(partial(_reserve, wanted)))
+        reserving = _in_background(_reserved(wanted))
         try:
             admission = await asyncio.shield(reserving)
         except asyncio.CancelledError:
@@ -168,13 +183,19 @@ async def _enter(wanted: _Wanted) -> Admission:
             return admission
 
 
+async def _reserved(wanted: _Wanted) -> Admission:
+    # They wait for each other in any case: here they do so without a connection.
+    async with _gates.setdefault((asyncio.get_running_loop(), wanted.principal.user_id), asyncio.Lock()):
+        return await get_database("ai").run(partial(_reserve, wanted))
+
+
 def _reserve(wanted: _Wanted, session: Session) -> Admission:
     owner_id, key_id = wanted.principal.user_id, wanted.principal.api_key_id
     reservations.hold_owner(session, owner_id)
     rows = reservations.standing(session, owner_id, key_id, wanted.model)
-    if not rows[0].allowed:
-        raise ModelNotFound
-    standings = quotas.applying(rows)
+    is_hidden = not rows[0].allowed
+    # A model that is not for the caller has no quotas of its own, as one that is not there.
+    standings = [each for each in quotas.applying(rows) if each.model is None or not is_hidden]
     answer, num_predict = _answer(wanted, quotas.tokens_left(standings))
     tokens = wanted.prompt_tokens + answer
     try:
@@ -188,7 +209,8 @@ def _reserve(wanted: _Wanted, session: Session) -> Admission:
         session,
         Reservation(wanted.id, owner_id, key_id, wanted.model, rows[0].today, tokens, wanted.prompt_tokens),
     )
-    return Admission(wanted.id, num_predict, rows[0].num_ctx, wanted.prompt_tokens)
+    num_ctx = None if is_hidden else rows[0].num_ctx
+    return Admission(wanted.id, wanted.model, num_predict, num_ctx, wanted.prompt_tokens, is_hidden=is_hidden)
 
 
 def _answer(wanted: _Wanted, left: int | None) -> tuple[int, int | None]:
@@ -267,6 +289,10 @@ class _Keeper:
 
 _keepers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Keeper]] = WeakKeyDictionary()
 _background: Final[set[asyncio.Task[Any]]] = set()
+# Each goes with the last request of its account that waits.
+_gates: Final[WeakValueDictionary[tuple[asyncio.AbstractEventLoop, UUID], asyncio.Lock]] = (
+    WeakValueDictionary()
+)
 
 
 def _settle(is_void: bool, told: Told, session: Session) -> None:  # noqa: FBT001 - bound by position

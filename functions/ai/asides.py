@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from common.jobs import JobContext
 from common.logs import get_logger
 from common.ollama import ModelNotFound, ModelRefused
+from functions.ai import quotas
 from functions.ai.context import room_for
-from functions.ai.generation import OllamaChat, generate
-from functions.ai.repository import conversations, messages, models, summaries
+from functions.ai.generation import OllamaChat, Tally, generate
+from functions.ai.model_names import canonical
+from functions.ai.repository import conversations, messages, models, reservations, summaries
 from functions.ai.streaming.events import storable
 
 log = get_logger(__name__)
@@ -42,9 +44,9 @@ def title_conversation(job: JobContext) -> None:
     asked = job.transaction(lambda session: _first_exchange(session, conversation_id))
     if asked is None:
         return
-    model, said = asked
-    title = _line(_ask(OllamaChat(model, _instructed(_TITLE, said), {"num_predict": _TITLE_TOKENS})))
-    if title:
+    owner_id, model, said = asked
+    chat = OllamaChat(model, _instructed(_TITLE, said), {"num_predict": _TITLE_TOKENS})
+    if title := _line(_ask(job, owner_id, chat)):
         job.finish_with(lambda session: conversations.entitle(session, conversation_id, title))
 
 
@@ -59,12 +61,12 @@ def summarise_conversation(job: JobContext) -> None:
         return
     owner_id, said = found
     chat.messages.extend(_instructed(_SUMMARY, said))
-    if summary := _ask(chat).strip():
+    if summary := _ask(job, owner_id, chat).strip():
         job.finish_with(lambda session: summaries.add(session, message_id, owner_id, summary, chat.model))
 
 
-def _first_exchange(session: Session, conversation_id: UUID) -> tuple[str, str] | None:
-    """Whom to ask, and what was said; None where no title is wanted any more."""
+def _first_exchange(session: Session, conversation_id: UUID) -> tuple[UUID, str, str] | None:
+    """Whose it is, whom to ask, and what was said; None where no title is wanted any more."""
     held = conversations.read_any(session, conversation_id)
     if held is None or held.title is not None or held.leaf_id is None:
         return None
@@ -72,7 +74,8 @@ def _first_exchange(session: Session, conversation_id: UUID) -> tuple[str, str] 
     rows = messages.some_of_branch(session, held.owner_id, branch, 0, 2)
     text = "\n\n".join(f"{row.role}: {row.content[:_FIRST_CHARACTERS]}" for row in rows)
     # Who answered may be asked: the conversation's own model may be one that its person may not use.
-    return models.default_for(session, "title") or rows[-1].model or held.model, text
+    model = models.default_for(session, "title") or rows[-1].model or held.model
+    return held.owner_id, model, text
 
 
 def _to_summarise(
@@ -108,22 +111,43 @@ def _instructed(instruction: str, said: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": instruction}, {"role": "user", "content": content}]
 
 
-def _ask(chat: OllamaChat) -> str:
-    """What the model answers; nothing where it cannot. Raises what else `generate` raises, TimeoutError."""
+def _ask(job: JobContext, owner_id: UUID, chat: OllamaChat) -> str:
+    """What the model answers; nothing where it cannot, or where its owner has no tokens left for it.
+
+    It is no request of the owner's, but its tokens are. Raises what else `generate` raises, TimeoutError.
+    """
+    if not job.transaction(lambda session: _has_room(session, owner_id, chat)):
+        log.info("aside_not_asked", model=chat.model, problem=quotas.QuotaExceeded.code)
+        return ""
+    tally = Tally(chat)
     try:
-        return asyncio.run(_answer(chat))
+        return asyncio.run(_answer(chat, tally))
     except (ModelNotFound, ModelRefused) as error:
         # Another attempt would not help, and nobody waits for it.
         log.info("aside_not_answered", model=chat.model, problem=error.code)
         return ""
+    finally:
+        job.transaction(lambda session: _count(session, owner_id, tally, canonical(chat.model)))
 
 
-async def _answer(chat: OllamaChat) -> str:
+def _has_room(session: Session, owner_id: UUID, chat: OllamaChat) -> bool:
+    standings = quotas.applying(reservations.standing(session, owner_id, None, canonical(chat.model)))
+    left = quotas.tokens_left(standings)
+    return left is None or left >= chat.prompt_tokens + int(chat.options["num_predict"])
+
+
+def _count(session: Session, owner_id: UUID, tally: Tally, model: str) -> None:
+    if tally.prompt_tokens or tally.completion_tokens:
+        reservations.count_tokens(session, owner_id, model, tally.prompt_tokens, tally.completion_tokens)
+
+
+async def _answer(chat: OllamaChat, tally: Tally) -> str:
     said: list[str] = []
     # Not every model stops where it is told to.
     most = 2 * int(chat.options["num_predict"])
     async with asyncio.timeout(_SECONDS), aclosing(generate(chat)) as parts:
         async for part in parts:
+            tally.add(part)
             said.append(storable(part.content))
             if len(said) >= most:
                 break

@@ -10,7 +10,7 @@ from typing import Any
 from common.ids import new_id
 from common.principals import Principal
 from functions.ai.admission import admitted
-from functions.ai.demands import answer, check_for
+from functions.ai.demands import TIMES, answer, check_for
 from functions.ai.generation import OllamaChat, Part, Reason, Tally, ToolCall
 from functions.ai.schemas import (
     AnswerMessage,
@@ -39,9 +39,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One of the answers to a request."""
+    """One of the answers to a request, for which the model may be asked so many `times`."""
 
     index: int
+    times: int
     chat: OllamaChat
     tally: Tally
     parts: AsyncGenerator[Part]
@@ -105,11 +106,9 @@ def _answers(request: ChatRequest) -> list[Answer]:
         chat = to_ollama(request, index)
         tally = Tally(chat)
         parts = answer(chat, check, tally)
-        made.append(
-            Answer(
-                index, chat, tally, parts if request.parallel_tool_calls is not False else _one_call(parts)
-            )
-        )
+        if request.parallel_tool_calls is False:
+            parts = _one_call(parts)
+        made.append(Answer(index, TIMES if check else 1, chat, tally, parts))
     return made
 
 
@@ -117,13 +116,13 @@ def _answers(request: ChatRequest) -> list[Answer]:
 async def _metered(
     request: ChatRequest, principal: Principal, answers: Sequence[Answer]
 ) -> AsyncIterator[None]:
-    most = request.most_tokens
+    most, generations = request.most_tokens, sum(each.times for each in answers)
     async with admitted(
         principal,
         model=request.model,
-        prompt_tokens=sum(each.tally.estimate for each in answers),
-        max_tokens=None if most is None else most * len(answers),
-        generations=len(answers),
+        prompt_tokens=sum(each.tally.estimate * each.times for each in answers),
+        max_tokens=None if most is None else most * generations,
+        generations=generations,
     ) as admission:
         for each in answers:
             each.chat.bound(admission.num_predict, admission.num_ctx)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from common.errors import AppError
 from common.logs import get_logger
@@ -14,6 +14,10 @@ from functions.ai.schemas import ChatRequest
 from functions.ai.translation import demands_call, offered
 
 log = get_logger(__name__)
+
+
+TIMES: Final = 2
+"""How often a model is asked for an answer that passes a check."""
 
 
 class AnswerUnfit(AppError):
@@ -68,7 +72,7 @@ async def answer(chat: OllamaChat, check: Check | None, tally: Tally) -> AsyncGe
     its limit of tokens passes as it is: its `reason` tells. Raises AnswerUnfit, and what `generate` raises.
     """
     held: list[Part] = []
-    for is_last in (False, True):
+    for time in range(1, TIMES + 1):
         held.clear()
         async with aclosing(generate(chat)) as parts:
             async for part in parts:
@@ -83,8 +87,8 @@ async def answer(chat: OllamaChat, check: Check | None, tally: Tally) -> AsyncGe
         wrong = "" if check is None or said.is_cut else check(said)
         if not wrong:
             break
-        log.info("model_answer_unfit", model=chat.model, again=not is_last)
-        if is_last:
+        log.info("model_answer_unfit", model=chat.model, again=time < TIMES)
+        if time == TIMES:
             raise AnswerUnfit
         chat = _again(chat, said, wrong)
     for part in held:

@@ -18,6 +18,7 @@ from functions.ai.repository import messages as stored
 from functions.ai.schemas.conversations import MessageRead, Started
 from functions.ai.streaming import times
 from functions.ai.streaming.events import Told, count_of_endings, ending, said
+from functions.ai.streaming.feed import Feed
 from functions.ai.streaming.host import current_host, listen, read_stored
 
 type Events = AsyncGenerator[list[Told]]
@@ -51,7 +52,7 @@ async def follow(user: Principal, conversation_id: UUID, message_id: UUID, numbe
         else:
             row = await _read(user, conversation_id, message_id)
     if feed is not None:
-        return _with_start(_started(row), number, listen(feed, max(number, 0)))
+        return heard(user, _started(row), feed, number)
     if number == row.last_event:
         return None
     return _with_start(_started(row), number, _replay(row, max(number, 0)))
@@ -62,7 +63,7 @@ async def follow_new(user: Principal, started: Started) -> Events | None:
     feed = current_host().feed(started.message_id)
     if feed is None:
         return await follow(user, started.conversation_id, started.message_id, _BEFORE_ALL)
-    return _with_start(started, _BEFORE_ALL, listen(feed, 0))
+    return heard(user, started, feed, _BEFORE_ALL)
 
 
 async def _read(user: Principal, conversation_id: UUID, message_id: UUID) -> AnyRow:
@@ -87,6 +88,20 @@ async def _with_start(started: Started, number: int, events: Events) -> Events:
             yield [Told(0, "message", started.model_dump(mode="json"))]
         async for told in events:
             yield told
+
+
+async def heard(user: Principal, started: Started, feed: Feed, number: int) -> Events:
+    """The events after this number of what is generated, or was when this began."""
+    async with aclosing(_with_start(started, number, listen(feed, max(number, 0)))) as events:
+        async for told in events:
+            number = told[-1].number if told else number
+            yield told
+    if feed.ending is not None and number < feed.ending[-1].number:
+        # It was read so slowly that they are gone from here, and from the database.
+        row = await _read(user, started.conversation_id, started.message_id)
+        async with aclosing(_replay(row, number)) as events:
+            async for told in events:
+                yield told
 
 
 async def _replay(row: AnyRow, number: int) -> Events:

@@ -186,6 +186,7 @@ async def _admit(
         model=plan.chat.model,
         prompt_tokens=plan.chat.prompt_tokens,
         max_tokens=plan.parameters.max_tokens,
+        is_told_later=True,
     )
     # It may have to queue; who goes away meanwhile has said nothing.
     admission: Admission = await waiting(leaving.enter_async_context(leave))

@@ -1,7 +1,7 @@
 """Which models there are."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from common import ollama
 from common.database import in_reading
@@ -25,8 +25,18 @@ async def list_models(reader: Principal) -> ModelList:
 async def read_model(reader: Principal, name: str) -> Model:
     """One of them, by the name that was asked for. Raises ModelNotFound, and what `list_models` raises."""
     if await in_reading(lambda connection: stored.hidden(connection, reader.user_id, canonical(name))):
-        raise ModelNotFound
+        await require_absent(name)
     return _model(name, await ollama.show_model(name))
+
+
+async def require_absent(name: str) -> NoReturn:
+    """What somebody is told of a model that he may not use.
+
+    The model server is asked as it would be of one that is not there: where it is away, or slow, that is
+    what is told of either. Raises ModelNotFound, and what `common.ollama.show_model` raises.
+    """
+    await ollama.show_model(name)
+    raise ModelNotFound
 
 
 def _model(name: str, told: dict[str, Any]) -> Model:

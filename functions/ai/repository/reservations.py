@@ -79,16 +79,26 @@ _KEEP: Final = text("""
     where ai_reservations.id = told.id
 """)
 
-_COUNT: Final = """
-    insert into ai_usage (owner_id, day, model, key_id, requests, prompt_tokens, completion_tokens)
-    select owner_id, day, model, key_id, count(*), sum(prompt_tokens), sum(completion_tokens) from ended
-    group by owner_id, day, model, key_id order by owner_id, day, model, key_id
+_SUM_UP: Final = """
     on conflict (owner_id, day, model, key_id) do update set
         requests = ai_usage.requests + excluded.requests,
         prompt_tokens = ai_usage.prompt_tokens + excluded.prompt_tokens,
         completion_tokens = ai_usage.completion_tokens + excluded.completion_tokens
     returning ai_usage.requests
 """
+_INTO_USAGE: Final = """
+    insert into ai_usage (owner_id, day, model, key_id, requests, prompt_tokens, completion_tokens)
+"""
+_COUNT: Final = f"""{_INTO_USAGE}
+    select owner_id, day, model, key_id, count(*), sum(prompt_tokens), sum(completion_tokens) from ended
+    group by owner_id, day, model, key_id order by owner_id, day, model, key_id
+    {_SUM_UP}
+"""  # noqa: S608 - constants of ours
+_COUNT_TOKENS: Final = text(f"""{_INTO_USAGE} values (
+        :owner_id, cast(now() at time zone 'utc' as date), :model, :key_id, 0, :prompt_tokens,
+        :completion_tokens
+    ) {_SUM_UP}
+""")
 
 _SETTLE: Final = text(f"""
     with ended as (
@@ -188,6 +198,20 @@ def settle(session: Session, reservation_id: UUID, prompt_tokens: int, completio
         "completion_tokens": completion_tokens,
     }
     return session.execute(_SETTLE, values).first() is not None
+
+
+def count_tokens(
+    session: Session, owner_id: UUID, model: str, prompt_tokens: int, completion_tokens: int
+) -> None:
+    """Count tokens that were used for an account without a request of its own."""
+    values = {
+        "owner_id": owner_id,
+        "model": model,
+        "key_id": NO_KEY,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+    }
+    session.execute(_COUNT_TOKENS, values)
 
 
 def settle_lost(session: Session, reservation_id: UUID, prompt_tokens: int, completion_tokens: int) -> bool:

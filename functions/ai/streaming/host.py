@@ -111,11 +111,7 @@ class Host:
             error_reports.report(error, "request")
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(times.TICK):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+        await _within(self._news.wait(), times.TICK)
         self._news.clear()
 
 
@@ -131,12 +127,18 @@ def current_host() -> Host:
 
 
 async def listen(feed: Feed, number: int) -> AsyncGenerator[list[Told]]:
-    """The events after `number`, some at a time, up to the end; an empty list where it is quiet for long."""
+    """The events after `number`, some at a time, up to the end; an empty list where it is quiet for long.
+
+    Without an end where the next of them are not kept any more.
+    """
     with feed.heard() as news:
         while True:
             events = feed.since(number)
             if events is None:
                 events = await read_stored(feed.message_id, number)
+                if not events and feed.ending is not None:
+                    # So long after the end that they are gone.
+                    return
             if events:
                 yield [said(number + index, event) for index, event in enumerate(events, 1)]
                 number += len(events)

@@ -98,6 +98,7 @@ class Running:
             self.end = self._wanted or "interrupted"
         except Exception as error:  # noqa: BLE001 - whatever it is, what was said is kept, and marked
             self.end, self._problem = "failed", _told(error)
+            self._admission.fail(error)
         self._total_ms = self._elapsed()
         try:
             self._admission.settle(self._tally.prompt_tokens, self._tally.completion_tokens)
@@ -110,6 +111,7 @@ class Running:
             over()
 
     async def _generate(self) -> None:
+        await self._admission.require_model()
         async with aclosing(generate(self.order.chat)) as parts:
             async for part in parts:
                 self._tally.add(part)

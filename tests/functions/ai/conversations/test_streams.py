@@ -1,12 +1,21 @@
 """An answer streams, is stored, and can be heard again."""
 
+import asyncio
 import time
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from common.context import RequestContext, enter_context
+from common.database import get_database
+from common.principals import Principal
+from functions.ai.following import heard
+from functions.ai.repository import messages
+from functions.ai.schemas.conversations import Started
 from functions.ai.streaming import running, times
+from functions.ai.streaming.events import Told, ending
+from functions.ai.streaming.feed import Feed
 from functions.ai.sweeping import sweep
 from tests.functions.ai.conversations.talking import Talk, begin, events, words
 from tests.support.ollama import FakeOllama
@@ -30,6 +39,30 @@ def test_an_answer_streams_and_is_stored(everywhere: httpx.Client, world: World,
     assert (answer["prompt_tokens"], answer["completion_tokens"]) == (7, 3)
     assert answer["timings"]["first_token_ms"] <= answer["timings"]["total_ms"]
     assert talk.read()["leaf_id"] == message_id
+
+
+def test_who_reads_so_slowly_that_the_events_are_gone_gets_the_whole_text(talk: Talk, world: World) -> None:
+    """Of a stream that this process has no more of, either: only its end."""
+    answer = talk.say("say 3")
+    world.run("delete from generation_parts where message_id = :id", id=answer["id"])
+    user = Principal(talk.person.id, None, frozenset(), 0.0)
+    started = Started(
+        conversation_id=talk.id, parent_id=answer["parent_id"], message_id=answer["id"], model="tiny"
+    )
+
+    async def read() -> list[Told]:
+        row = get_database("ai").reading(
+            lambda connection: messages.read(connection, talk.person.id, UUID(talk.id), UUID(answer["id"]))
+        )
+        feed = Feed(UUID(answer["id"]), first=3)
+        assert row is not None
+        feed.end(ending(row))
+        enter_context(RequestContext(function="ai"))
+        return [told async for some in heard(user, started, feed, 1) for told in some]
+
+    told = asyncio.run(read())
+    assert [(each.number, each.kind) for each in told] == [(3, "snapshot"), (4, "usage"), (5, "done")]
+    assert told[0].data["content"] == "w0 w1 w2 "
 
 
 def test_an_answer_comes_whole_where_that_is_asked_for(

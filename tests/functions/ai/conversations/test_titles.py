@@ -9,6 +9,7 @@ import pytest
 
 from common.database import AnyRow
 from tests.functions.ai.conversations.talking import Talk, begin
+from tests.functions.ai.limits.rules import limit, used
 from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
 from tests.support.world import Person, World
@@ -84,6 +85,29 @@ def test_what_the_model_cannot_name_stays_without_a_title(
         talk.say("say 2")
         run_jobs("ai")
     assert talk.read()["title"] is None
+    assert not unfinished(world, talk)
+
+
+def test_a_title_is_of_its_person_s_tokens_and_none_of_its_requests(
+    asgi: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    person = world.person()
+    talk = begin(asgi, person)
+    talk.say("say 2")
+    before = used(world, person.id)
+    run_jobs("ai")
+    assert talk.read()["title"] is not None
+    assert (before, used(world, person.id)) == ([("tiny:latest", 1, 7, 2)], [("tiny:latest", 1, 14, 5)])
+
+
+def test_who_has_no_tokens_left_gets_no_title(asgi: httpx.Client, world: World, ollama: FakeOllama) -> None:
+    person = world.person()
+    talk = begin(asgi, person)
+    talk.say("say 2")
+    limit(world, owner_id=person.id, tokens=20)
+    run_jobs("ai")
+    assert talk.read()["title"] is None
+    assert used(world, person.id) == [("tiny:latest", 1, 7, 2)]
     assert not unfinished(world, talk)
 
 

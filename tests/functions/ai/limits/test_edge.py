@@ -16,10 +16,9 @@ from tests.functions.ai.sse import PATH, asking
 from tests.support.api_keys import mint
 from tests.support.ollama import FakeOllama
 from tests.support.waiting import eventually
-from tests.support.world import World
+from tests.support.world import Person, World
 
 AT_ONCE = 50
-CONNECTIONS = 5
 WAITING = """
     select count(*) from pg_locks join pg_database on pg_database.oid = database
     where not granted and datname = current_database()
@@ -27,21 +26,42 @@ WAITING = """
 
 
 def test_of_fifty_requests_at_once_as_many_pass_as_a_quota_has_room_for(
-    asgi: httpx.Client, world: World, ollama: FakeOllama
+    asgi: httpx.Client, over_http: httpx.Client, world: World, ollama: FakeOllama
 ) -> None:
     user = world.account()
     limit(world, owner_id=user.id, requests=3)
     ask: dict[str, Any] = {"json": asking("say 3", MODEL), "headers": mint(world, user.id, "ai:use").headers}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        # Nothing can be reserved before all connections wait for that, or to be allowed to try.
+        # Nothing can be reserved before one of each loop waits for that, or to be allowed to try.
         with world.engine.begin() as connection:
             connection.execute(text("lock table ai_reservations in exclusive mode"))
-            asked = [pool.submit(asgi.post, PATH, **ask) for _ in range(AT_ONCE)]
-            eventually(lambda: world.scalar(WAITING) >= CONNECTIONS)
+            asked = [
+                pool.submit(api.post, PATH, **ask) for api in (asgi, over_http) for _ in range(AT_ONCE // 2)
+            ]
+            eventually(lambda: world.scalar(WAITING) >= 2)
         statuses = Counter(answer.result().status_code for answer in asked)
     assert statuses == {200: 3, 429: AT_ONCE - 3}
     assert used(world, user.id) == [(MODEL, 3, 3 * 7, 3 * 3)]
     assert reserved(world, user.id) == 0
+
+
+def test_who_asks_fifty_times_at_once_waits_with_one_connection(
+    over_http: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    greedy, other = world.person(), world.person()
+
+    def ask(person: Person) -> int:
+        return over_http.post(PATH, json=asking("say 1", MODEL), headers=person.headers).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        with world.engine.begin() as connection:
+            lock = "select pg_advisory_xact_lock(hashtextextended('ai ' || cast(:id as text), 0))"
+            connection.execute(text(lock), {"id": str(greedy.id)})
+            asked = [pool.submit(ask, greedy) for _ in range(AT_ONCE)]
+            eventually(lambda: world.scalar(WAITING) == 1)
+            assert ask(other) == 200
+            assert world.scalar(WAITING) == 1
+        assert {answer.result() for answer in asked} == {200}
 
 
 def test_a_process_says_for_all_at_once_that_it_lives_and_what_they_cost(

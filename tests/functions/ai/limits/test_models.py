@@ -9,9 +9,10 @@ import pytest
 from common.database import get_database
 from functions.ai.repository import models as stored
 from tests.functions.ai.conversations.talking import begin
-from tests.functions.ai.limits.rules import MODEL, limit
+from tests.functions.ai.limits.rules import MODEL, limit, reserved, used
 from tests.functions.ai.sse import PATH, asking
 from tests.support.api_keys import mint
+from tests.support.fixtures import SettingsChange
 from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
 from tests.support.world import Person, World
@@ -63,14 +64,54 @@ def test_a_model_of_a_role_is_there_for_nobody_else(
         world.run("delete from ai_models")
 
 
-def test_a_refused_model_is_told_before_a_used_up_quota(
+def told(answer: httpx.Response) -> tuple[Any, ...]:
+    """All that tells one answer from another, but for what is another each time."""
+    code = answer.json().get("code") or answer.json().get("error", {}).get("code")
+    return answer.status_code, code, answer.headers.get("ratelimit"), answer.headers.get("ratelimit-policy")
+
+
+@pytest.mark.parametrize("requests", [5, 0])
+def test_a_hidden_model_is_told_from_no_absent_one_by_no_quota(
+    asgi: httpx.Client, world: World, ollama: FakeOllama, admin: Person, requests: int
+) -> None:
+    model = f"m{uuid4().hex[:8]}"
+    settle(asgi, admin, model, roles=[], num_ctx=512)
+    limit(world, model=model + ":latest", requests=0)
+    asked = []
+    for name in (model, "nobody"):
+        person = world.person()
+        limit(world, owner_id=person.id, requests=requests, period="month")
+        asked.append(told(asgi.post(PATH, json=asking("x", name), headers=person.headers)))
+        assert used(world, person.id) == []
+    assert asked[0] == asked[1]
+
+
+def test_a_hidden_model_is_away_with_its_server_as_an_absent_one(
+    asgi: httpx.Client, world: World, ollama: FakeOllama, admin: Person, settings: SettingsChange
+) -> None:
+    settle(asgi, admin, "hidden:1b", roles=[])
+    settings(OLLAMA_URL="http://127.0.0.1:9")
+    headers = world.person().headers
+    asked = [told(asgi.get(f"/v1/ai/models/{name}", headers=headers)) for name in ("hidden:1b", "nobody")]
+    asked += [
+        told(asgi.post(PATH, json=asking("x", name), headers=headers)) for name in ("hidden:1b", "nobody")
+    ]
+    world.run("delete from ai_models")
+    assert {each[:2] for each in asked} == {(503, "model_server_unavailable")}
+
+
+def test_a_conversation_tells_nobody_that_a_model_is_hidden(
     asgi: httpx.Client, world: World, ollama: FakeOllama, admin: Person
 ) -> None:
+    settle(asgi, admin, "ada/poet:3b", roles=[])
     person = world.person()
-    limit(world, owner_id=person.id, requests=0)
-    model = f"m{uuid4().hex[:8]}"
-    settle(asgi, admin, model, roles=[])
-    assert asgi.post(PATH, json=asking("x", model), headers=person.headers).status_code == 404
+    answers = [begin(asgi, person, model=name).say("say 1") for name in ("ada/poet:3b", "nobody")]
+    world.run("delete from ai_models")
+    assert [(each["state"], each["content"], each["problem"]["code"]) for each in answers] == [
+        ("failed", "", "model_not_found")
+    ] * 2
+    assert used(world, person.id) == []
+    assert reserved(world, person.id) == 0
 
 
 def test_settings_have_versions_also_before_there_are_any(asgi: httpx.Client, admin: Person) -> None:

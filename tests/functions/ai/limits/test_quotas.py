@@ -180,6 +180,17 @@ def test_what_max_tokens_names_is_set_aside_whole_or_refused(
     assert ask(asgi, person.headers, max_tokens=20).status_code == 200
 
 
+def test_an_answer_that_may_be_asked_for_twice_is_set_aside_twice(
+    asgi: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    person = world.person()
+    limit(world, owner_id=person.id, tokens=100)
+    of_json = {"response_format": {"type": "json_object"}}
+    assert ask(asgi, person.headers, "echo no", max_tokens=50, **of_json).status_code == 429
+    assert ask(asgi, person.headers, "echo no", max_tokens=40, **of_json).status_code == 502
+    assert used(world, person.id) == [(MODEL, 1, 14, 2)]
+
+
 def test_an_answer_without_max_tokens_is_no_longer_than_what_is_left(
     asgi: httpx.Client, world: World, ollama: FakeOllama
 ) -> None:
