@@ -1,6 +1,6 @@
 """How conversations refuse."""
 
-from common.errors import BadRequest, Conflict, InvalidInput
+from common.errors import BadRequest, Conflict, InvalidInput, TooManyRequests
 
 
 class AnswerUnfinished(Conflict):
@@ -29,6 +29,13 @@ class NoDefaultModel(InvalidInput):
 
     code = "no_default_model"
     detail = "Name a `model`: no model is the default of `chat`."
+
+
+class TooManyListeners(TooManyRequests):
+    """So many connections listen to the message in this process that no other may."""
+
+    code = "too_many_listeners"
+    detail = "Too many of your connections listen to this message: close some of them."
 
 
 class UnknownMessage(InvalidInput):

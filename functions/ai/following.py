@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from common.access import Principal
 from common.database import AnyRow, in_reading, in_transaction
 from common.errors import NotFound
-from functions.ai.conversation_problems import BrokenEventId
+from functions.ai.conversation_problems import BrokenEventId, TooManyListeners
 from functions.ai.repository import generations
 from functions.ai.repository import messages as stored
 from functions.ai.schemas.conversations import MessageRead, Started
@@ -22,6 +22,9 @@ from functions.ai.streaming.feed import Feed
 from functions.ai.streaming.host import current_host, listen, read_stored
 
 type Events = AsyncGenerator[list[Told]]
+
+MOST_LISTENERS: Final = 20
+"""To one message in one process: more than one person has windows."""
 
 _EVENT_ID: Final = re.compile(r"([0-9a-f-]{36}):([0-9]{1,9})")
 _BEFORE_ALL: Final = -1
@@ -40,8 +43,15 @@ def parse_event_id(event_id: str | None, message_id: UUID) -> int:
 async def follow(user: Principal, conversation_id: UUID, message_id: UUID, number: int) -> Events | None:
     """The events after this number, from wherever they come; None where the last of them was read.
 
-    Raises NotFound.
+    Raises NotFound, TooManyListeners.
     """
+    events = await _follow(user, conversation_id, message_id, number)
+    if current_host().listeners(message_id) >= MOST_LISTENERS:
+        raise TooManyListeners
+    return events
+
+
+async def _follow(user: Principal, conversation_id: UUID, message_id: UUID, number: int) -> Events | None:
     host = current_host()
     row = await _read(user, conversation_id, message_id)
     feed = host.feed(message_id)
@@ -62,7 +72,7 @@ async def follow_new(user: Principal, started: Started) -> Events | None:
     """The events of a message that was started by this request, from the first on."""
     feed = current_host().feed(started.message_id)
     if feed is None:
-        return await follow(user, started.conversation_id, started.message_id, _BEFORE_ALL)
+        return await _follow(user, started.conversation_id, started.message_id, _BEFORE_ALL)
     return heard(user, started, feed, _BEFORE_ALL)
 
 
@@ -121,7 +131,7 @@ async def _replay(row: AnyRow, number: int) -> Events:
 
 async def until_end(user: Principal, conversation_id: UUID, message_id: UUID) -> MessageRead:
     """A message that is generated, once it has ended. Raises NotFound where it was deleted meanwhile."""
-    events = await follow(user, conversation_id, message_id, 0)
+    events = await _follow(user, conversation_id, message_id, 0)
     if events is not None:
         async with aclosing(events):
             async for _ in events:

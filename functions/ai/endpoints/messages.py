@@ -18,6 +18,7 @@ from functions.ai.conversation_problems import (
     BrokenEventId,
     ConversationMoved,
     ConversationTooLong,
+    TooManyListeners,
     UnknownMessage,
 )
 from functions.ai.endpoints.event_streams import DESCRIBED, MessageEvents, wants_whole
@@ -125,7 +126,7 @@ async def stop_message(conversation_id: ConversationId, message_id: MessageId, u
     responses={
         200: DESCRIBED,
         204: {"description": "You have read the last event."},
-        **problems(NotFound, BrokenEventId, Unavailable),
+        **problems(NotFound, BrokenEventId, TooManyListeners, Unavailable),
     },
 )
 async def read_message_events(

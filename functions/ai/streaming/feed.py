@@ -31,6 +31,11 @@ class Feed:
         return self._first + len(self._events)
 
     @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    @property
     def is_heard(self) -> bool:
         """Whether somebody listens."""
         return bool(self._listeners)

@@ -58,6 +58,11 @@ class Host:
         running = self.running.get(message_id)
         return running.feed if running else None
 
+    def listeners(self, message_id: UUID) -> int:
+        """How many listen here to a message that has not ended."""
+        feed = self.feed(message_id) or self.mirrors.get(message_id)
+        return feed.listeners if feed else 0
+
     def mirror(self, message_id: UUID, first: int) -> Feed:
         """Of a message that another process generates; where nobody listens yet, from `first` on."""
         feed = self.mirrors.setdefault(message_id, Feed(message_id, first))

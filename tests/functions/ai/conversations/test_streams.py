@@ -1,7 +1,10 @@
 """An answer streams, is stored, and can be heard again."""
 
 import asyncio
+import json
 import time
+from contextlib import ExitStack
+from functools import partial
 from uuid import UUID, uuid4
 
 import httpx
@@ -10,7 +13,7 @@ import pytest
 from common.context import RequestContext, enter_context
 from common.database import get_database
 from common.principals import Principal
-from functions.ai.following import heard
+from functions.ai.following import MOST_LISTENERS, heard
 from functions.ai.repository import messages
 from functions.ai.schemas.conversations import Started
 from functions.ai.streaming import running, times
@@ -39,6 +42,23 @@ def test_an_answer_streams_and_is_stored(everywhere: httpx.Client, world: World,
     assert (answer["prompt_tokens"], answer["completion_tokens"]) == (7, 3)
     assert answer["timings"]["first_token_ms"] <= answer["timings"]["total_ms"]
     assert talk.read()["leaf_id"] == message_id
+
+
+def test_a_message_has_no_more_listeners_than_a_person_has_windows(endless: Talk) -> None:
+    with ExitStack() as opened, endless.saying("go") as heard:
+        message_id = next(heard).data["message_id"]
+        listening = partial(
+            endless.api.stream, "GET", f"{endless.path}/messages/{message_id}/events", headers=endless.headers
+        )
+        next(heard)
+        others = [events(opened.enter_context(listening()).iter_lines()) for _ in range(MOST_LISTENERS - 1)]
+        for other in others:
+            # Who got something that was said does listen.
+            assert [next(other).kind, next(other).kind] == ["message", "delta"]
+        with listening() as refused:
+            assert refused.status_code == 429
+            assert json.loads(refused.read())["code"] == "too_many_listeners"
+        assert endless.stop(message_id)["state"] == "stopped"
 
 
 def test_who_reads_so_slowly_that_the_events_are_gone_gets_the_whole_text(talk: Talk, world: World) -> None:
