@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from functions.ai.endpoints.streams import AT_ONCE
 from functions.ai.streaming.events import Told
 
 type Json = dict[str, Any]
@@ -54,8 +55,7 @@ class MessageEvents(StreamingResponse):
     def __init__(self, message_id: UUID, events: AsyncGenerator[list[Told]]) -> None:
         """An empty list of events is sent as a comment."""
         self._events = events
-        # No proxy may keep what is to be read at once.
-        super().__init__(self._encoded(f"id: {message_id}:"), headers={"X-Accel-Buffering": "no"})
+        super().__init__(self._encoded(f"id: {message_id}:"), headers=AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them, until the last or until the client leaves."""

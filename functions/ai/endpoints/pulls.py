@@ -15,6 +15,7 @@ from common.pagination import BrokenCursor, Page, PageQuery
 from common.routing import Router
 from common.settings import IN_LAMBDA
 from functions.ai import pulls, watching
+from functions.ai.endpoints.streams import AT_ONCE
 from functions.ai.pulls import PullEnded, PullExists
 from functions.ai.schemas.administration import PullCreate, PullRead
 
@@ -87,9 +88,7 @@ async def watch_pull(pull_id: PullId) -> StreamingResponse:
     nothing can be streamed, it is one event: how it is now.
     """
     now = await in_reading(lambda connection: pulls.read_pull(connection, pull_id))
-    return StreamingResponse(
-        _events(now), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return StreamingResponse(_events(now), media_type="text/event-stream", headers=AT_ONCE)
 
 
 @router.delete(

@@ -32,6 +32,9 @@ QUIET_SECONDS = 10.0
 MOST_READY: Final = 64
 """So many events may be ready before the model is read no further: its client is slower than it is."""
 
+AT_ONCE: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
+"""What is read as it comes: nginx collects none of it, and who compresses (Next.js does) leaves it alone."""
+
 _COMMENT: Final = b": the model is at work\n\n"
 _DONE: Final = b"data: [DONE]\n\n"
 _EXAMPLE: Final = (
@@ -90,7 +93,7 @@ class EventStream(StreamingResponse):
         self._ready: deque[bytes] = deque()
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
-        super().__init__(self._events(), headers={"X-Accel-Buffering": "no"})
+        super().__init__(self._events(), headers=AT_ONCE)
 
     async def first(self) -> None:
         """Wait for the first chunk, at most PATIENCE_SECONDS. Raises what the chunks raise before it."""

@@ -83,6 +83,7 @@ class Talk:
         with self.api.stream("POST", f"{self.path}/messages", json=body, headers=self.headers) as answer:
             assert answer.status_code == 200, answer.read()
             assert answer.headers["content-type"].startswith("text/event-stream")
+            assert "no-transform" in answer.headers["cache-control"]
             yield events(answer.iter_lines())
 
     @contextmanager

@@ -116,6 +116,7 @@ def test_whoever_looks_on_sees_it_to_its_end(
         job = pool.submit(run_jobs, "ai")
         with over_http.stream("GET", f"{PULLS}/{pull}/events", headers=puller.headers) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
+            assert "no-transform" in answer.headers["cache-control"]
             kinds, seen = [], []
             for line in answer.iter_lines():
                 if line.startswith("event: "):
