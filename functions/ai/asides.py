@@ -16,6 +16,7 @@ from functions.ai.context import room_for
 from functions.ai.generation import OllamaChat, Tally, generate
 from functions.ai.model_names import canonical
 from functions.ai.repository import conversations, messages, models, reservations, summaries
+from functions.ai.repository.amounts import Most
 from functions.ai.streaming.events import storable
 
 log = get_logger(__name__)
@@ -34,6 +35,7 @@ _SUMMARY_TOKENS: Final = 600
 _OCTETS_A_TOKEN: Final = 3
 """Fewer than there are: what is sent has to fit."""
 _FIRST_CHARACTERS: Final = 4_000
+_EXCHANGE: Final = Most(rows=2, octets=1024 * 1024)
 _SECONDS: Final = 100.0
 """Less than the jobs may take."""
 
@@ -71,7 +73,7 @@ def _first_exchange(session: Session, conversation_id: UUID) -> tuple[UUID, str,
     if held is None or held.title is not None or held.leaf_id is None:
         return None
     branch = (conversation_id, held.leaf_id)
-    rows = messages.some_of_branch(session, held.owner_id, branch, 0, 2)
+    rows = messages.some_of_branch(session, held.owner_id, branch, 0, _EXCHANGE)
     text = "\n\n".join(f"{row.role}: {row.content[:_FIRST_CHARACTERS]}" for row in rows)
     # Who answered may be asked: the conversation's own model may be one that its person may not use.
     model = models.default_for(session, "title") or rows[-1].model or held.model

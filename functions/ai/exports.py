@@ -1,4 +1,8 @@
-"""Conversations to keep: as JSON with all branches, as Markdown the one that is shown."""
+"""Conversations to keep: as JSON with all branches, as Markdown the one that is shown.
+
+They are read and sent in pieces: held at once are at most 100 messages, whose text is less than 1 MiB and
+one message, and of one of those its JSON.
+"""
 
 import json
 from collections.abc import AsyncGenerator
@@ -12,9 +16,10 @@ from common.access import Principal
 from common.database import AnyRow, in_reading
 from common.errors import NotFound
 from functions.ai.repository import conversations, messages
+from functions.ai.repository.amounts import Most
 from functions.ai.schemas.conversations import ConversationRead, ExportFormat, MessageRead
 
-_SOME: Final = 100
+SOME: Final = Most(rows=100, octets=1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +48,15 @@ async def _json(user: Principal, conversation: AnyRow) -> AsyncGenerator[str]:
     while True:
 
         def read(connection: Connection, after: UUID | None = after) -> list[AnyRow]:
-            return list(messages.some_after(connection, user.user_id, conversation.id, after, _SOME))
+            return list(messages.some_after(connection, user.user_id, conversation.id, after, SOME))
 
         rows = await in_reading(read)
-        between = "" if after is None else ",\n"
-        told = [MessageRead.model_validate(row).model_dump(mode="json") for row in rows]
-        if told:
-            yield between + ",\n".join(json.dumps(each, ensure_ascii=False) for each in told)
-        if len(rows) < _SOME:
+        for row in rows:
+            told = MessageRead.model_validate(row).model_dump(mode="json")
+            yield ("" if after is None else ",\n") + json.dumps(told, ensure_ascii=False)
+            after = row.id
+        if not rows:
             break
-        after = rows[-1].id
     yield "\n  ]\n}\n"
 
 
@@ -66,14 +70,14 @@ async def _markdown(user: Principal, conversation: AnyRow) -> AsyncGenerator[str
     while True:
 
         def read(connection: Connection, depth: int = depth) -> list[AnyRow]:
-            return list(messages.some_of_branch(connection, user.user_id, branch, depth, _SOME))
+            return list(messages.some_of_branch(connection, user.user_id, branch, depth, SOME))
 
         rows = await in_reading(read)
         for row in rows:
             yield f"\n## {_speaker(row)}\n\n{row.content}\n"
-        if len(rows) < _SOME:
+            depth = row.depth + 1
+        if not rows:
             return
-        depth = rows[-1].depth + 1
 
 
 def _speaker(row: AnyRow) -> str:

@@ -178,7 +178,9 @@ def _plain(value: object) -> str:
 
 def _pack(topics: Mapping[str, Topic]) -> bytes:
     plain = {name: {"about": topic.about, "content": topic.content} for name, topic in topics.items()}
-    return zlib.compress(json.dumps(plain, default=_plain).encode())
+    # Piece by piece: as a whole, its text would be in memory twice more.
+    packer, pieces = zlib.compressobj(), json.JSONEncoder(default=_plain).iterencode(plain)
+    return b"".join([*(packer.compress(piece.encode()) for piece in pieces), packer.flush()])
 
 
 def _unpack(packed: bytes) -> dict[str, Topic]:

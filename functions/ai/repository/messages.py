@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from common.database import AnyRow
 from common.models import Message
 from common.pagination import PageParameters, paginate_rows, parse_sort
+from functions.ai.repository.amounts import Most, at_most
 from functions.ai.repository.visibility import messages_of
 
 _READ: Final = select(*Message.__table__.columns)
+_TEXTS: Final = (Message.content, Message.reasoning)
 _SORTS: Final = {"depth": Message.depth, "id": Message.id}
 
 # Each begins with `select`, as what reads without a transaction may send nothing else.
@@ -85,23 +87,24 @@ def page_of_all(
 
 
 def some_after(
-    connection: Connection, user_id: UUID, conversation_id: UUID, after: UUID | None, limit: int
+    connection: Connection, user_id: UUID, conversation_id: UUID, after: UUID | None, most: Most
 ) -> Sequence[AnyRow]:
-    """Some messages of a conversation after one, in the order in which they were said."""
+    """Some messages of a conversation after one, in the order in which they were said; none is the end."""
     mine = _READ.where(messages_of(user_id), Message.conversation_id == conversation_id)
     if after is not None:
         mine = mine.where(Message.id > after)
-    return connection.execute(mine.order_by(Message.id).limit(limit)).all()
+    return connection.execute(at_most(mine, Message.id, Message.id.asc(), _TEXTS, most)).all()
 
 
 def some_of_branch(
-    connection: Connection | Session, user_id: UUID, branch: tuple[UUID, UUID], depth: int, limit: int
+    connection: Connection | Session, user_id: UUID, branch: tuple[UUID, UUID], depth: int, most: Most
 ) -> Sequence[AnyRow]:
-    """Some messages of the branch to a leaf, from a depth on."""
+    """Some messages of the branch to a leaf, from a depth on; none is the end."""
     conversation_id, leaf_id = branch
     ids = _BRANCH.bindparams(leaf=leaf_id, conversation=conversation_id, owner=user_id)
     mine = _READ.where(messages_of(user_id), Message.id.in_(ids.columns(column("id", Uuid))))
-    return connection.execute(mine.where(Message.depth >= depth).order_by(Message.depth).limit(limit)).all()
+    deeper = mine.where(Message.depth >= depth)
+    return connection.execute(at_most(deeper, Message.id, Message.depth.asc(), _TEXTS, most)).all()
 
 
 def history(

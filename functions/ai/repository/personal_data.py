@@ -17,9 +17,10 @@ from common.models import (
     Generation,
     Message,
 )
+from functions.ai.repository.amounts import Most, at_most
 
 
-def conversations(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+def conversations(session: Session, user_id: UUID, most: Most) -> Sequence[AnyRow]:
     """The newest conversations, without what was said."""
     columns = select(
         Conversation.id,
@@ -32,11 +33,12 @@ def conversations(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRo
         Conversation.created_at,
         Conversation.updated_at,
     )
-    mine = columns.where(Conversation.owner_id == user_id).order_by(Conversation.id.desc())
-    return session.execute(mine.limit(limit)).all()
+    mine = columns.where(Conversation.owner_id == user_id)
+    texts = (Conversation.title, Conversation.system)
+    return session.execute(at_most(mine, Conversation.id, Conversation.id.desc(), texts, most)).all()
 
 
-def messages(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
+def messages(session: Session, user_id: UUID, most: Most) -> Sequence[AnyRow]:
     """The newest of what was said."""
     columns = select(
         Message.id,
@@ -51,8 +53,9 @@ def messages(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
         Message.completion_tokens,
         Message.created_at,
     )
-    mine = columns.where(Message.owner_id == user_id).order_by(Message.id.desc())
-    return session.execute(mine.limit(limit)).all()
+    mine = columns.where(Message.owner_id == user_id)
+    texts = (Message.content, Message.reasoning)
+    return session.execute(at_most(mine, Message.id, Message.id.desc(), texts, most)).all()
 
 
 def usage(session: Session, user_id: UUID, limit: int) -> Sequence[AnyRow]:
