@@ -119,7 +119,9 @@ async def _able(told: Json, seats: asyncio.Semaphore) -> list[str]:
                 return []
         while len(_capabilities) >= _REMEMBERED:
             _capabilities.popitem(last=False)
-        _capabilities[key] = [str(each) for each in shown.get("capabilities") or []]
+        _capabilities[key] = (
+            [str(each) for each in listed] if isinstance(listed := shown.get("capabilities"), list) else []
+        )
     return _capabilities[key]
 
 
@@ -138,13 +140,15 @@ def _settings(name: str, row: AnyRow | AiModel | None) -> ModelSettings:
 
 
 def _model(told: Json, row: AnyRow | None, loaded: Json | None, able: list[str]) -> ManagedModel:
-    details = told.get("details") or {}
+    details = told.get("details")
+    if not isinstance(details, dict):
+        details = {}
     return ManagedModel(
         id=_name(told),
         roles=row.roles if row else None,
         tasks=row.tasks if row else [],
         num_ctx=row.num_ctx if row else None,
-        size=int(told.get("size") or 0),
+        size=ollama.byte_count(told, "size"),
         digest=str(told.get("digest") or ""),
         modified_at=str(told.get("modified_at") or ""),
         parameter_size=str(details.get("parameter_size") or ""),
@@ -152,5 +156,5 @@ def _model(told: Json, row: AnyRow | None, loaded: Json | None, able: list[str])
         capabilities=able,
         loaded=loaded is not None,
         loaded_until=str(loaded.get("expires_at")) if loaded and loaded.get("expires_at") else None,
-        memory=int((loaded or {}).get("size") or 0),
+        memory=ollama.byte_count(loaded or {}, "size"),
     )

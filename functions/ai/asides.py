@@ -17,7 +17,6 @@ from functions.ai.generation import OllamaChat, Tally, generate
 from functions.ai.model_names import canonical
 from functions.ai.repository import conversations, messages, models, reservations, summaries
 from functions.ai.repository.amounts import Most
-from functions.ai.streaming.events import storable
 
 log = get_logger(__name__)
 
@@ -150,7 +149,7 @@ async def _answer(chat: OllamaChat, tally: Tally) -> str:
     async with asyncio.timeout(_SECONDS), aclosing(generate(chat)) as parts:
         async for part in parts:
             tally.add(part)
-            said.append(storable(part.content))
+            said.append(part.content)
             if len(said) >= most:
                 break
     return "".join(said)

@@ -1,12 +1,12 @@
 """What an answer must be: JSON of a schema, a call of a function. What is not is asked for again once."""
 
-import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from common.errors import AppError
+from common.json_numbers import parse
 from common.logs import get_logger
 from functions.ai.generation import OllamaChat, Part, Tally, ToolCall, generate
 from functions.ai.json_schemas import check_schema, complaint
@@ -135,7 +135,7 @@ def _content_complaint(said: Said, schema: dict[str, Any]) -> str:
     if said.tool_calls:
         return ""
     try:
-        value = json.loads(said.content)
+        value = parse(said.content)
     except (ValueError, RecursionError):
         return "It is no JSON."
     wrong = complaint(schema, value)

@@ -24,7 +24,8 @@ async def embed(request: EmbeddingRequest, principal: Principal) -> EmbeddingLis
     estimate = ollama.estimate_tokens([{"content": text} for text in texts])
     async with admitted(principal, model=request.model, prompt_tokens=estimate, max_tokens=0) as admission:
         told = await ollama.embed(wanted)
-        tokens = int(told.get("prompt_eval_count") or 0)
+        counted = ollama.token_count(told, "prompt_eval_count")
+        tokens = estimate if counted is None else counted
         admission.settle(tokens, 0)
     vectors = (_fitted(vector, request.dimensions) for vector in told["embeddings"])
     return EmbeddingList(

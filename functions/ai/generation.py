@@ -15,10 +15,12 @@ whoever stores, meters or resumes what is said can stand around it:
             admission.settle(tally.prompt_tokens, tally.completion_tokens)
 """
 
+import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 from common import ollama
@@ -26,6 +28,9 @@ from common.settings import get_settings
 
 type Json = dict[str, Any]
 type Reason = Literal["stop", "length", "tool_calls"]
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_ODD: Final = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +163,23 @@ async def generate(request: OllamaChat) -> AsyncGenerator[Part]:
     Closing it ends the generation: use `contextlib.aclosing`. Raises what `common.ollama.chat` raises, also
     after the first part.
     """
-    called = False
+    called, said = False, 0
     async with aclosing(ollama.chat(request.body)) as lines:
         async for line in lines:
-            part = _part(line, request, called=called)
-            called = called or bool(part.tool_calls)
+            part = _part(line, request, said, called=called)
+            called, said = called or bool(part.tool_calls), said + 1
             yield part
 
 
-def _part(line: Json, request: OllamaChat, *, called: bool) -> Part:
+def storable(text: str) -> str:
+    """The text, with U+FFFD for what neither Postgres nor UTF-8 has: a model may say anything."""
+    text = text.replace("\x00", _ODD)
+    return text if text.isascii() else _SURROGATES.sub(_ODD, text)
+
+
+def _part(line: Json, request: OllamaChat, said: int, *, called: bool) -> Part:
     message = line.get("message") or {}
-    content, reasoning = str(message.get("content") or ""), str(message.get("thinking") or "")
+    content, reasoning = (storable(str(message.get(name) or "")) for name in ("content", "thinking"))
     calls = tuple(map(_call, message.get("tool_calls") or ()))
     if not line.get("done"):
         return Part(content, reasoning, calls)
@@ -178,20 +189,36 @@ def _part(line: Json, request: OllamaChat, *, called: bool) -> Part:
         reasoning,
         calls,
         "length" if line.get("done_reason") == "length" else reason,
-        Counts(int(line.get("prompt_eval_count") or 0), int(line.get("eval_count") or 0)),
+        _counts(line, request, said),
         _timings(line),
         ollama.was_truncated(request.body, line, request.num_ctx),
     )
 
 
+def _counts(line: Json, request: OllamaChat, said: int) -> Counts:
+    """The model's; in place of one that is none, what `Tally` takes while it has not told."""
+    prompt, answer = (ollama.token_count(line, name) for name in ("prompt_eval_count", "eval_count"))
+    return Counts(request.prompt_tokens if prompt is None else prompt, said if answer is None else answer)
+
+
 def _call(told: Json) -> ToolCall:
     wanted = told.get("function") or {}
-    arguments = wanted.get("arguments")
+    arguments = _arguments(wanted.get("arguments"))
     # Not every version of Ollama gives one; whoever answers a call needs it.
-    made = str(told.get("id") or f"call_{uuid4().hex[:24]}")
-    return ToolCall(made, str(wanted.get("name") or ""), arguments if isinstance(arguments, dict) else {})
+    made = storable(str(told.get("id") or f"call_{uuid4().hex[:24]}"))
+    return ToolCall(made, storable(str(wanted.get("name") or "")), arguments)
+
+
+def _arguments(told: object) -> Json:
+    """An object; an empty one where it is none, or nests so deeply that nobody can write it again."""
+    try:
+        # As the text of JSON, which has the names of members too.
+        found = json.loads(storable(json.dumps(told, ensure_ascii=False)))
+    except RecursionError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _timings(line: Json) -> Timings:
     names = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
-    return Timings(*(round(float(line.get(name) or 0) / 1e6, 3) for name in names))
+    return Timings(*(ollama.milliseconds(line, name) for name in names))

@@ -21,6 +21,8 @@ MOST_CHECKS: Final = 1_000_000
 LARGEST: Final = 100_000
 """In characters of JSON."""
 DEEPEST: Final = 100
+DEEPEST_VALUE: Final = 200
+"""Of an answer: the validator goes down both at once, and a process whose stack is full is gone."""
 
 _LONGEST_COMPLAINT: Final = 300
 _LARGEST_PATTERN: Final = 1_000_000
@@ -52,11 +54,18 @@ def check_schema(schema: Json) -> None:
 
 def complaint(schema: Json, value: object) -> str:
     """What is wrong with a value, in one line; empty where it fits. The schema has passed `check_schema`."""
+    depth = _depth(value)
+    if depth > DEEPEST_VALUE:
+        return f"#: It nests deeper than {DEEPEST_VALUE} levels."
     unfolding = _Unfolding(schema)
     unfolding.walk(schema, ())
-    if unfolding.checks(_depth(value)) > MOST_CHECKS:
+    if unfolding.checks(depth) > MOST_CHECKS:
         return "#: It nests too deeply for a schema that refers to itself so often."
-    found = next(iter(_validator(schema).iter_errors(value)), None)
+    try:
+        found = next(iter(_validator(schema).iter_errors(value)), None)
+    except ValueError:
+        # Texts are UTF-8 to it.
+        return "#: It has half of a surrogate pair, or nests too deeply."
     if found is None:
         return ""
     place = "/".join(["#", *map(str, found.instance_path)])
@@ -74,8 +83,14 @@ def _patterns(node: object) -> int:
 
 
 def _depth(value: object) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner)) if inner else 0
+    """How many lists and objects are within each other; one beyond DEEPEST_VALUE at most is counted."""
+    level, depth = [value], 0
+    while (
+        level := [each for each in level if isinstance(each, dict | list) and each]
+    ) and depth <= DEEPEST_VALUE:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _validator(schema: Json) -> Any:  # noqa: ANN401 - the class is the draft's, which `$schema` names

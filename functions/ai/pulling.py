@@ -16,7 +16,10 @@ from common.database import Database
 from common.errors import AppError
 from common.jobs import JobContext, enqueue
 from common.logs import get_logger
+from common.ollama import byte_count
 from common.ollama.administration import PullRefused, pull_model
+from common.ollama.counts import MOST_BYTES
+from functions.ai.generation import storable
 from functions.ai.pulls import TASK
 from functions.ai.repository import pulls as stored
 from functions.ai.repository.pulls import Held, Progress
@@ -42,15 +45,16 @@ class _Parts:
 
     def add(self, line: dict[str, Any]) -> None:
         """One more line."""
-        self.status = str(line.get("status") or "")[:200]
+        self.status = storable(str(line.get("status") or ""))[:200]
         if digest := line.get("digest"):
-            self.sizes[str(digest)] = (_count(line.get("completed")), _count(line.get("total")))
+            self.sizes[str(digest)] = (byte_count(line, "completed"), byte_count(line, "total"))
 
     @property
     def progress(self) -> Progress:
         """Of all parts together."""
         completed = sum(each for each, _ in self.sizes.values())
-        return Progress(self.status, completed, sum(total for _, total in self.sizes.values()))
+        total = sum(each for _, each in self.sizes.values())
+        return Progress(self.status, min(completed, MOST_BYTES), min(total, MOST_BYTES))
 
 
 def pull_models(job: JobContext) -> None:
@@ -121,7 +125,7 @@ def _go_on(session: Session, held: Held) -> None:
 def _fail(job: JobContext, held: Held, error: AppError) -> None:
     """What Ollama refuses is over; where it was away, or the network, it is tried again."""
     refused = isinstance(error, PullRefused)
-    words = error.words if isinstance(error, PullRefused) else ""
+    words = storable(error.words) if isinstance(error, PullRefused) else ""
     code = "model_not_found" if any(each in words.lower() for each in _ABSENT) else error.code
     log.warning("model_pull_failed", model=held.model, problem=code, attempt=held.attempts + 1)
     pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**held.attempts)
@@ -135,7 +139,3 @@ def _fail(job: JobContext, held: Held, error: AppError) -> None:
             enqueue(session, "ai", TASK, delay_seconds=pause)
 
     job.transaction(write)
-
-
-def _count(told: object) -> int:
-    return max(0, told) if isinstance(told, int) else 0

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from common import metrics
 from common.context import current_context
-from common.logs import get_logger, without_addresses
+from common.logs import get_logger, quotes_values, without_addresses
 from common.settings import IN_LAMBDA, SettingsError, get_settings
 
 log = get_logger(__name__)
@@ -150,7 +150,7 @@ def _event(
 
 
 def _message(module: str, text: str, secret: Mapping[str, Any]) -> str:
-    if module.startswith(_OF_DATABASES):
+    if module.startswith(_OF_DATABASES) or quotes_values(module):
         return ""
     if secret:
         from common.jobs.outcomes import without_secret

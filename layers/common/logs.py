@@ -29,6 +29,11 @@ SECRET_FIELDS: Final = frozenset(
     }
 )
 REDACTED: Final = "[redacted]"
+# Modules whose errors have messages that quote what was validated.
+_QUOTING: Final = ("pydantic_core", "fastapi.exceptions", "jsonschema_rs")
+_OURS: Final = ("common.", "functions.")
+# Where nearly every value is something that a person or a model said.
+_SPOKEN: Final = ("ai",)
 _ADDRESS: Final = re.compile(r"[^\s<>\"',;:()\[\]]+@[^\s<>\"',;:()\[\]]+")
 
 
@@ -57,6 +62,15 @@ def _redacted(value: object) -> object:
 def without_addresses(text: str) -> str:
     """`text` with every mail address blanked."""
     return _ADDRESS.sub(REDACTED, text)
+
+
+def quotes_values(module: str) -> bool:
+    """Whether messages of this module's errors may quote what they are about: no log may hold those.
+
+    Those of validations do. In `ai` all do but our own, whose sentences we know.
+    """
+    is_spoken = current_context().function in _SPOKEN and not module.startswith(_OURS)
+    return is_spoken or module.startswith(_QUOTING)
 
 
 def trace(error: BaseException) -> list[str]:

@@ -28,7 +28,8 @@ from common.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from common.logs import get_logger, trace
+from common.json_numbers import OUT_OF_RANGE
+from common.logs import get_logger, quotes_values, trace
 
 MEDIA_TYPE: Final = PROBLEM
 log = get_logger(__name__)
@@ -105,7 +106,8 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 def _from_validation(error: RequestValidationError) -> AppError:
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
-        return BadRequest("The body is not valid JSON.")
+        is_number = found[0].get("ctx", {}).get("error") == OUT_OF_RANGE
+        return BadRequest(OUT_OF_RANGE if is_number else "The body is not valid JSON.")
     return InvalidInput(
         errors=[
             {
@@ -170,12 +172,14 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def _explain(error: Exception) -> dict[str, Any]:
-    """What a log may hold of an error: of a database's, no message, as that quotes rows and values."""
+    """What a log may hold of an error: no message that quotes values, as a database's does."""
     if "sqlalchemy" in sys.modules:
         from common.database.faults import describe_database_error
 
         if described := describe_database_error(error):
             return {"error": described, "trace": trace(error)}
+    if quotes_values(type(error).__module__):
+        return {"error": type(error).__name__, "trace": trace(error)}
     return {"exc_info": error}
 
 

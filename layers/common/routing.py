@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope
 from common.conditional import is_unchanged
 from common.context import current_context
 from common.errors import ContentTooLarge, Unavailable, UnsupportedMediaType
+from common.json_numbers import parse
 from common.settings import IN_LAMBDA
 
 # The stand-ins that `Db` and `Reading` depend on, and what runs an endpoint that has one.
@@ -83,6 +84,14 @@ def _bounded(request: Request) -> Receive:
     return receive
 
 
+class _Request(Request):
+    """One whose JSON has no numbers but those that can be written again."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - as Starlette's
+        """Its body. Raises ValueError, RecursionError: FastAPI makes a refusal of either."""
+        return parse(await self.body())
+
+
 class Route(APIRoute):
     """One operation.
 
@@ -144,7 +153,7 @@ class Route(APIRoute):
             context.route = self.path_format
             context.success_status = status
             if request.method in _BODY_METHODS:
-                request = Request(request.scope, _bounded(request))
+                request = _Request(request.scope, _bounded(request))
                 # Read here, and kept: FastAPI would turn our refusal into a 400.
                 if await request.body() and takes_json and not _is_json(request):
                     raise UnsupportedMediaType

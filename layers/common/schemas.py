@@ -1,8 +1,9 @@
 """What all request and response models share."""
 
+import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -55,6 +56,28 @@ def _no_number(value: object) -> object:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 """A time with its zone, that a client sends (RFC 3339); its value is in UTC."""
+
+
+_DEEPEST: Final = 200
+
+
+def writable(found: dict[str, Any]) -> dict[str, Any]:
+    """The JSON object, where it can be written again, as deep as it is and within more. Raises ValueError."""
+    level: list[Any] = [found]
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    if level:
+        raise ValueError(f"must nest no deeper than {_DEEPEST} levels")
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain half of a surrogate pair") from None
+    return found
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(writable)]
+"""A JSON object of any shape, that a client sends and that is passed on; its numbers are finite anyhow."""
 
 
 class RequestModel(BaseModel):

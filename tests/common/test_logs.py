@@ -1,11 +1,15 @@
 import json
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from common.app import create_app
+from common.jobs.outcomes import describe_error
 from common.logs import configure_logs, get_logger
 from common.routing import Router
+from common.schemas import Message
 from tests.support.fixtures import SettingsChange
 from tests.support.transports import AsgiTransport
 from tests.support.world import PASSWORD, World
@@ -42,6 +46,34 @@ def test_nothing_secret_is_in_the_log(
     logged = capsys.readouterr()
     for secret in (email, PASSWORD, token, tokens["access_token"], tokens["refresh_token"], "wrong password"):
         assert secret not in logged.out + logged.err
+
+
+def test_a_validation_that_fails_shows_no_values(
+    settings: SettingsChange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(LOG_FORMAT="json")
+    router = Router(prefix="/v1/users", tags=["users"])
+
+    @router.get("/misfit")
+    def misfit() -> Any:
+        return Message.model_validate({"message": ["hunter22hunter22"]})
+
+    @router.get("/misfit-answer", response_model=Message)
+    def misfit_answer() -> Any:
+        return {"message": ["hunter22hunter22"]}
+
+    with httpx.Client(
+        transport=AsgiTransport(create_app("users", summary="x", router=router)), base_url="http://b"
+    ) as api:
+        for path in ("misfit", "misfit-answer"):
+            assert api.get(f"/v1/users/{path}").status_code == 500
+    logged = capsys.readouterr().out
+    assert "ValidationError" in logged
+    assert "ResponseValidationError" in logged
+    assert "hunter22" not in logged
+    with pytest.raises(ValidationError) as raised:
+        Message.model_validate({"message": ["hunter22hunter22"]})
+    assert describe_error(raised.value, {}) == "ValidationError"
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

@@ -62,6 +62,10 @@ def test_a_body_of_another_type_is_415(everywhere: httpx.Client, kind: str) -> N
         b'{"a":' * 200_000,
         b"nul",
         b"{}{}",
+        b'{"token": NaN}',
+        b'{"token": -Infinity}',
+        b'{"token": [{"a": 1e999}]}',
+        b'{"token": -1' + b"0" * 400 + b"}",
     ],
     ids=[
         "cut off",
@@ -72,6 +76,10 @@ def test_a_body_of_another_type_is_415(everywhere: httpx.Client, kind: str) -> N
         "deep objects",
         "a word",
         "two",
+        "not a number",
+        "infinite",
+        "too large for a float",
+        "an integer too large for a float",
     ],
 )
 def test_a_body_that_is_no_json_is_400(everywhere: httpx.Client, body: bytes) -> None:

@@ -3,8 +3,9 @@
 What it does is told by the name of the model: `tiny` answers, each name in FAULTS goes wrong in its own way.
 A prompt `say N` has it say N words, `echo TEXT` that text, `echo A || B` first A, and B when it is asked
 again. With tools, `call NAME {…}` has it call that function. With `think` it thinks first. It counts 7 tokens
-in every prompt. `unhurried` recites `recital`, a word in PACE seconds, and the last words only once its call
-may `go_on`, unless they are counted. It remembers what it was asked, and whose client went away.
+in every prompt; `counting JSON` has it tell that of all that it counts. `unhurried` recites `recital`, a
+word in PACE seconds, and the last words only once its call may `go_on`, unless they are counted. It remembers
+what it was asked, and whose client went away.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from tests.support.ollama_administration import MODIFIED, PATHS, Administered, summary
 from tests.support.ollama_schemas import REQUESTS, misfit
-from tests.support.ollama_vectors import embedded
+from tests.support.ollama_vectors import counted, embedded
 from tests.support.waiting import eventually
 
 MODEL: Final = "tiny:1b"
@@ -41,7 +42,7 @@ FAULTS: Final = {
     "no-chat": "404 without Ollama's words, as something else would",
     "stuck": "says two words, and no more",
     "endless": "never stops",
-    "odd": "counts in words",
+    "shapeless": "says what is no message",
     "mute": "sends its headers, and then nothing",
     "flaky": "resets the first connections of each call, and then answers",
     "crowded": "503 at first, its queue is full, and then answers",
@@ -257,11 +258,7 @@ class _Answer:
             if number == 1 and self._name != "endless" and await self._fault():
                 return
         reason = "length" if self._call.said == most else "stop"
-        said = "many" if self._name == "odd" else self._call.said
-        counts = {
-            "prompt_eval_count": 7, "eval_count": said, "total_duration": 12_345,
-            "load_duration": 1_000, "prompt_eval_duration": 2_000, "eval_duration": 9_000,
-        }  # fmt: skip
+        counts = counted(self._call.prompt, self._call.said)
         await self._line(
             {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": reason, **counts}
         )
@@ -322,7 +319,9 @@ class _Answer:
             case "undone":
                 await self._chunk(b"")
             case "error-line":
-                await self._line({"error": "an error was encountered while running the model"})
+                await self._line({"error": f"error parsing tool call: raw='{self._call.prompt}'"})
+            case "shapeless":
+                await self._line({"message": ["no message"], "done": False})
             case "garbage":
                 await self._chunk(b"<oops>\n")
             case "stuck":

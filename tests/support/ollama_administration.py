@@ -1,7 +1,7 @@
 """What the tests' Ollama does for administrators: pull, delete, load, and tell what is loaded.
 
 A pull of `large` goes on until `may_end` is set, and another one where it was; one of `absent` fails, one of
-`mute-pull` says nothing. Every other is done at once.
+`mute-pull` says nothing, one of `odd-pull` counts what nobody can. Every other is done at once.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ class Administered:
     offsets: dict[str, int] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
     may_end: threading.Event = field(default_factory=threading.Event)
+    size: object = None
+    """In place of what models take in memory."""
     at_once: int = 0
     most_at_once: int = 0
 
@@ -53,6 +55,10 @@ class Administered:
             self.offsets[name] = min(TOTAL - STEP, self.offsets.get(name, 0) + STEP)
             await line(part | {"completed": self.offsets[name]})
             await asyncio.sleep(0.02)
+        if kind == "odd-pull":
+            for number, odd in enumerate((float("inf"), 10**30, -5, "many", [TOTAL], 2**50)):
+                told = {"digest": f"sha256:{number}", "total": odd, "completed": odd}
+                await line(told | {"status": "pulling \x00\ud800"})
         await line(part | {"completed": TOTAL})
         self.pulled.add(name)
         await line({"status": "success"})
@@ -61,7 +67,8 @@ class Administered:
         """The answer to one of the others."""
         name = str(body.get("model", ""))
         if path == "/api/ps":
-            each = {"size": 3_000_000, "expires_at": "2318-01-01T00:00:00Z"}
+            size = self.size or 3_000_000
+            each = {"size": size, "expires_at": "2318-01-01T00:00:00Z"}
             await document({"models": [{"name": one, "model": one, **each} for one in self.loaded]})
         elif not is_known and name not in self.pulled:
             await document({"error": f"model '{name}' not found"}, 404)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from common import error_reports
 from common.errors import AppError
-from common.logs import get_logger
+from common.logs import get_logger, trace
 from common.problems import from_exception, problem
 from functions.ai.openai_errors import openai_error
 
@@ -171,7 +171,8 @@ def _told(error: Exception) -> AppError:
     if told is error:
         log.warning("stream_failed", problem=told.code)
     else:
-        log.error("stream_failed", problem=told.code, exc_info=error)
+        # No message of it: it may quote what was said.
+        log.error("stream_failed", problem=told.code, error=type(error).__name__, trace=trace(error))
         error_reports.report(error, "request")
     return told
 

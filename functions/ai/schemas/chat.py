@@ -1,8 +1,8 @@
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from common.schemas import Line, RequestModel, Text
+from common.schemas import JsonObject, Line, RequestModel, Text
 from functions.ai.images import MOST_BYTES, size
 from functions.ai.schemas.messages import ChatMessage
 
@@ -35,7 +35,7 @@ class ToolFunction(RequestModel):
     description: Text | None = Field(
         None, max_length=10_000, description="For the model.", examples=["The weather in a city."]
     )
-    parameters: dict[str, Any] | None = Field(
+    parameters: JsonObject | None = Field(
         None, description="Its arguments, as a JSON schema of an object.", examples=[_EXAMPLE_SCHEMA]
     )
     strict: bool | None = Field(
@@ -70,7 +70,7 @@ class FormatSchema(RequestModel):
 
     name: str = Field(pattern=_NAME, min_length=1, max_length=64, examples=["place"])
     description: Text | None = Field(None, max_length=10_000, examples=["A place."])
-    definition: dict[str, Any] = Field(
+    definition: JsonObject = Field(
         alias="schema",
         description="A JSON schema, whose references stay within it and whose patterns do not look around.",
         examples=[_EXAMPLE_SCHEMA],

@@ -1,11 +1,11 @@
 """The messages of a conversation, as OpenAI's clients send them."""
 
-import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from common.schemas import Line, RequestModel, Text
+from common.json_numbers import parse
+from common.schemas import Line, RequestModel, Text, writable
 from functions.ai.images import LONGEST_URL, picture
 
 LONGEST_TEXT = 1_000_000
@@ -13,12 +13,13 @@ LONGEST_TEXT = 1_000_000
 
 def _arguments(text: str) -> str:
     try:
-        found = json.loads(text or "{}")
+        found = parse(text or "{}")
     except (ValueError, RecursionError):
         found = None
-    if isinstance(found, dict):
-        return text
-    raise ValueError("must be a JSON object")
+    if not isinstance(found, dict):
+        raise ValueError("must be a JSON object, with numbers that a 64-bit float holds")  # noqa: TRY004 - of a value, not of a type: pydantic tells a ValueError
+    writable(found)
+    return text
 
 
 class TextPart(RequestModel):

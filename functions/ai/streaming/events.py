@@ -5,7 +5,6 @@ the stored message tells: what it cost, and how it ended. So whoever reads a str
 reads the same events under the same numbers.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -20,9 +19,6 @@ type Kind = Literal["message", "delta", "reasoning", "snapshot", "usage", "done"
 CONTENT: Final = "c"
 REASONING: Final = "r"
 
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
-_ODD: Final = "\ufffd"
-
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -31,12 +27,6 @@ class Told:
     number: int
     kind: Kind
     data: Json
-
-
-def storable(text: str) -> str:
-    """The text, with U+FFFD for what Postgres cannot store: a model may say anything."""
-    text = text.replace("\x00", _ODD)
-    return text if text.isascii() else _SURROGATES.sub(_ODD, text)
 
 
 def said(number: int, event: Json) -> Told:

@@ -17,7 +17,7 @@ from common import draining, error_reports
 from common.context import RequestContext, enter_context
 from common.database import get_database
 from common.ids import new_id
-from common.logs import get_logger
+from common.logs import get_logger, trace
 from functions.ai.admission import Admission
 from functions.ai.repository import generations as stored
 from functions.ai.streaming import keeping, times
@@ -110,9 +110,8 @@ class Host:
     async def _tick(self) -> None:
         try:
             await keeping.tick(self)
-        except Exception as error:
-            # Whatever it is, the next tick is to come: nobody else stores what is said.
-            log.exception("keeper_failed")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next tick is to come: nobody else stores what is said
+            log.error("keeper_failed", error=type(error).__name__, trace=trace(error))  # noqa: TRY400 - a message may quote what was said
             error_reports.report(error, "request")
 
     async def _pause(self) -> None:

@@ -9,12 +9,12 @@ from typing import Final, Literal
 from uuid import UUID
 
 from common import error_reports
-from common.logs import get_logger
+from common.logs import get_logger, trace
 from common.problems import from_exception, problem
 from functions.ai.admission import Admission
-from functions.ai.generation import OllamaChat, Part, Tally, generate
+from functions.ai.generation import OllamaChat, Part, Tally, generate, storable
 from functions.ai.repository.generations import Progress
-from functions.ai.streaming.events import CONTENT, REASONING, Json, count_of_endings, storable
+from functions.ai.streaming.events import CONTENT, REASONING, Json, count_of_endings
 from functions.ai.streaming.feed import Feed
 
 log = get_logger(__name__)
@@ -103,8 +103,8 @@ class Running:
         try:
             self._admission.settle(self._tally.prompt_tokens, self._tally.completion_tokens)
             await self._leaving.aclose()
-        except Exception as error:
-            log.exception("admission_failed")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message is over
+            log.error("admission_failed", error=type(error).__name__, trace=trace(error))  # noqa: TRY400 - a message may quote what was said
             error_reports.report(error, "request")
         finally:
             self.is_over = True
@@ -124,11 +124,11 @@ class Running:
         if self._first_token_ms is None and (part.content or part.reasoning):
             self._first_token_ms = self._elapsed()
         if part.reasoning:
-            self._reasoning.append(storable(part.reasoning))
-            self.feed.add({REASONING: self._reasoning[-1]})
+            self._reasoning.append(part.reasoning)
+            self.feed.add({REASONING: part.reasoning})
         if part.content:
-            self._content.append(storable(part.content))
-            self.feed.add({CONTENT: self._content[-1]})
+            self._content.append(part.content)
+            self.feed.add({CONTENT: part.content})
         self._size += len(part.reasoning) + len(part.content)
         if part.done:
             self._last = part
@@ -167,7 +167,7 @@ def _told(error: Exception) -> Json:
     if told is error:
         log.warning("generation_failed", problem=told.code)
     else:
-        log.error("generation_failed", problem=told.code, exc_info=error)
+        log.error("generation_failed", problem=told.code, error=type(error).__name__, trace=trace(error))
         error_reports.report(error, "request")
     return {
         name: storable(value) if isinstance(value, str) else value for name, value in problem(told).items()

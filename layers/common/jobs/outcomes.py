@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from common.database.faults import describe_database_error, from_database_error
 from common.errors import AppError, Unavailable
-from common.logs import REDACTED, without_addresses
+from common.logs import REDACTED, quotes_values, without_addresses
 
 _LONGEST: Final = 500
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.\-]{16,}")
@@ -41,10 +41,15 @@ class LeaseLost(Exception):
 
 
 def describe_error(error: BaseException, secret: dict[str, Any]) -> str:
-    """The class and the message, at most 500 characters, without addresses and what is in `secret`."""
+    """The class and the message, at most 500 characters, without addresses and what is in `secret`.
+
+    Of an error whose message quotes values, the class alone.
+    """
     name = type(error).__name__
     if described := describe_database_error(error):
         return described
+    if quotes_values(type(error).__module__):
+        return name
     message = " ".join(str(error).replace("\x00", "").split())
     message = without_addresses(without_secret(message, secret))
     return (f"{name}: {message}" if message else name)[:_LONGEST]

@@ -7,6 +7,7 @@ from common.ollama.asking import Json
 from common.ollama.breakers import breaker
 from common.ollama.client import chat, embed, list_models, show_model
 from common.ollama.context import estimate_tokens, was_truncated
+from common.ollama.counts import byte_count, milliseconds, token_count
 from common.ollama.faults import (
     ModelFailed,
     ModelNotFound,
@@ -26,11 +27,14 @@ __all__ = [
     "ModelServerDown",
     "ModelTooSlow",
     "breaker",
+    "byte_count",
     "chat",
     "embed",
     "estimate_tokens",
     "list_models",
+    "milliseconds",
     "ollama_probe",
     "show_model",
+    "token_count",
     "was_truncated",
 ]

@@ -4,13 +4,12 @@ https://docs.ollama.com/api has it.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
-from common.ollama.asking import ASK_SECONDS, DOCUMENT, LINES, Json, content, opened, parsed
+from common.ollama.asking import ASK_SECONDS, DOCUMENT, LINES, Json, content, json_object, opened, parsed
 from common.ollama.connection import told
 from common.ollama.faults import ModelFailed, ModelRefused, failed
 from common.ollama.lines import read_lines
@@ -91,11 +90,8 @@ async def _document(method: str, path: str, body: Json | None, seconds: float) -
 
 
 def _pulled(line: bytes) -> Json:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(line)
+    if found is None:
         raise failed("what it says of a pull is no JSON object")
     if "error" in found:
         raise PullRefused(str(found["error"]))

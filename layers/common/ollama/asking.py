@@ -1,7 +1,6 @@
 """An answer of Ollama's from a request on: asked again where nothing was produced, checked, and counted."""
 
 import asyncio
-import json
 import random
 import time
 from contextlib import AsyncExitStack
@@ -9,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from common.errors import AppError
+from common.json_numbers import parse_leniently
 from common.ollama.connection import exchange, told
 from common.ollama.faults import (
     ModelNotFound,
@@ -77,15 +77,26 @@ async def content(answer: "httpx.Response", most: int = MOST_BYTES) -> bytes:
 
 def parsed(text: bytes) -> Json:
     """A JSON object. Raises ModelFailed where it is none, and where it tells of an error."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(text)
+    if found is None:
         raise failed("what it says is no JSON object")
     if "error" in found:
-        raise failed(str(found["error"])[:_MOST_OF_A_REFUSAL])
+        raise _error(found["error"])
     return found
+
+
+def json_object(text: bytes) -> Json | None:
+    """The same, also of an error; None where it is none. Numbers that are not finite are null in it."""
+    try:
+        found = parse_leniently(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _error(told: object) -> AppError:
+    # Ollama quotes in it what the model said, as where it cannot read its call of a function.
+    return failed(f"it tells of an error, in {len(str(told))} characters")
 
 
 async def _check(answer: "httpx.Response", kind: str | None) -> None:
@@ -115,7 +126,7 @@ async def _refusal(answer: "httpx.Response", media: str) -> AppError:
         ):
             return busy()
         case status if words and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return failed(words[:_MOST_OF_A_REFUSAL])
+            return _error(words)
         case status:
             # A proxy in front that refuses us, or something else on that port. That it answers so quickly is
             # no reason to ask it less, unless it says itself that it cannot reach what is behind it.
@@ -125,9 +136,5 @@ async def _refusal(answer: "httpx.Response", media: str) -> AppError:
 
 def _words(said: bytes) -> str:
     """Ollama's own sentence in an error; empty where it is not Ollama that speaks."""
-    try:
-        found = json.loads(said)
-    except ValueError:
-        return ""
-    error = found.get("error") if isinstance(found, dict) else None
+    error = (json_object(said) or {}).get("error")
     return error if isinstance(error, str) else ""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from typing import Final
 
 from common.ollama.asking import ASK_SECONDS, DOCUMENT, LINES, MOST_BYTES, Json, content, opened, parsed
 from common.ollama.breakers import breaker
@@ -15,6 +16,9 @@ from common.ollama.connection import told
 from common.ollama.faults import failed
 from common.ollama.lines import read_lines
 from common.settings import get_settings
+
+_LARGEST: Final = 3.4028234e38
+"""A little less than the largest number of IEEE 754's binary32."""
 
 
 async def list_models() -> list[Json]:
@@ -33,8 +37,9 @@ async def show_model(name: str) -> Json:
 async def embed(request: Json) -> Json:
     """What `/api/embed` makes of `input`, a text or a list: `embeddings`, in its order, and counts.
 
-    Each is a list of numbers, of length 1 together. A text that is too long is refused, and not cut. It may
-    take OLLAMA_FIRST_TOKEN_SECONDS, as the model may have to be loaded. Raises what `chat` raises.
+    Each is a list of numbers that 32-bit floats hold, of length 1 together. A text that is too long is
+    refused, and not cut. It may take OLLAMA_FIRST_TOKEN_SECONDS, as the model may have to be loaded. Raises
+    what `chat` raises.
     """
     seconds = get_settings().ollama_first_token_seconds
     found = await _ask("POST", "/api/embed", _with_context(request | {"truncate": False}), seconds)
@@ -64,7 +69,7 @@ async def chat(request: Json) -> AsyncGenerator[Json]:
             lines = await stack.enter_async_context(aclosing(read_lines(answer)))
             line = await _next(lines, until)
         while line is not None:
-            found = parsed(line)
+            found = _message(parsed(line))
             yield found
             if found.get("done"):
                 return
@@ -93,10 +98,23 @@ async def _next(lines: AsyncGenerator[bytes], until: float) -> bytes | None:
             return await anext(lines, None)
 
 
+def _message(line: Json) -> Json:
+    """The line of a chat. Raises ModelFailed where what it says has another shape than it must have."""
+    message = line.get("message") or {}
+    calls = (message.get("tool_calls") or []) if isinstance(message, dict) else None
+    if not isinstance(calls, list) or not all(map(_is_call, calls)):
+        raise failed("what it says is no message")
+    return line
+
+
+def _is_call(found: object) -> bool:
+    return isinstance(found, dict) and isinstance(found.get("function") or {}, dict)
+
+
 def _is_vector(found: object) -> bool:
-    # Neither NaN nor infinity is JSON, but Python's parser takes both.
-    return (
-        isinstance(found, list)
-        and bool(found)
-        and all(isinstance(each, int | float) and abs(each) < float("inf") for each in found)
-    )
+    return isinstance(found, list) and bool(found) and all(map(_fits, found))
+
+
+def _fits(number: object) -> bool:
+    # Vectors are of 32-bit floats, and in base64 sent as such. What is not finite is null by now.
+    return isinstance(number, int | float) and -_LARGEST <= number <= _LARGEST

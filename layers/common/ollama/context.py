@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from common.ollama.counts import token_count
+
 type Json = dict[str, Any]
 
 _BYTES_A_TOKEN: Final = 4
@@ -32,8 +34,8 @@ def was_truncated(request: Json, line: Json, num_ctx: int) -> bool:
     Ollama leaves out the oldest messages, or the beginning of a text, and says nothing. So either the
     context was full to its end, or it might have been, and far fewer tokens were counted than were sent.
     """
-    seen = line.get("prompt_eval_count")
-    if not isinstance(seen, int) or seen <= 0:
+    seen = token_count(line, "prompt_eval_count")
+    if not seen:
         return False
     if seen >= num_ctx:
         return True

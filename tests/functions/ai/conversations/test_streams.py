@@ -13,10 +13,11 @@ import pytest
 from common.context import RequestContext, enter_context
 from common.database import get_database
 from common.principals import Principal
+from functions.ai import generation
 from functions.ai.following import MOST_LISTENERS, heard
 from functions.ai.repository import messages
 from functions.ai.schemas.conversations import Started
-from functions.ai.streaming import running, times
+from functions.ai.streaming import times
 from functions.ai.streaming.events import Told, ending
 from functions.ai.streaming.feed import Feed
 from functions.ai.sweeping import sweep
@@ -235,7 +236,8 @@ def test_what_was_said_before_a_fault_is_kept_and_marked(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "code"), [("nobody", "model_not_found"), ("busy", "model_server_busy"), ("odd", "internal")]
+    ("model", "code"),
+    [("nobody", "model_not_found"), ("busy", "model_server_busy"), ("shapeless", "model_failed")],
 )
 def test_each_fault_has_its_code(talk: Talk, model: str, code: str) -> None:
     answer = talk.say("say 9", model=model)
@@ -301,7 +303,7 @@ def test_one_that_cannot_be_stored_keeps_no_other_from_it(
     talk: Talk, over_http: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if something had been forgotten that Postgres refuses.
-    monkeypatch.setattr(running, "storable", lambda text: text)
+    monkeypatch.setattr(generation, "storable", lambda text: text)
     other = begin(over_http, world.person())
     with other.saying("say 900") as heard, talk.saying("say 9", model="odd-words") as odd:
         next(heard)

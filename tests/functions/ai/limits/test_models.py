@@ -188,3 +188,18 @@ def test_the_default_for_titles_gives_them(
     world.run("delete from ai_models")
     [asked] = [call.body for call in ollama.calls if call.prompt.startswith(f"user: {mark}")]
     assert asked["model"] == "ada/poet:3b"
+
+
+@pytest.mark.parametrize("size", [float("inf"), "many", -5, 10**30])
+def test_a_size_that_is_none_is_told_as_0(
+    asgi: httpx.Client, ollama: FakeOllama, admin: Person, size: object
+) -> None:
+    ollama.administered.loaded["tiny:1b"], ollama.administered.size = 60, size
+    try:
+        answer = asgi.get(MODELS, headers=admin.headers)
+    finally:
+        ollama.administered.size = None
+        del ollama.administered.loaded["tiny:1b"]
+    assert answer.status_code == 200, answer.text
+    [tiny] = [each for each in answer.json()["items"] if each["id"] == "tiny:1b"]
+    assert (tiny["memory"], tiny["loaded"]) == (0, True)

@@ -46,6 +46,15 @@ def test_a_model_that_is_nowhere_fails_and_leaves_the_others_their_turn(
     assert read(asgi, puller, quick)["state"] == "done"
 
 
+def test_a_pull_is_told_in_numbers_whatever_ollama_counts(
+    asgi: httpx.Client, ollama: FakeOllama, puller: Person
+) -> None:
+    pull = start(asgi, puller, "odd-pull:1b")
+    run_jobs("ai")
+    done = read(asgi, puller, pull)
+    assert (done["state"], done["completed"], done["total"]) == ("done", 2**50, 2**50)
+
+
 def test_one_is_pulled_at_a_time(
     asgi: httpx.Client, world: World, ollama: FakeOllama, puller: Person
 ) -> None:
