@@ -179,8 +179,6 @@ class TestChanging:
             '{"custom": {"a b": 1}}',
             '{"custom": {"a": [1]}}',
             '{"custom": {"a": {"b": 1}}}',
-            '{"custom": {"a": NaN}}',
-            '{"custom": {"a": 1e999}}',
             '{"custom": {"a": 9007199254740993}}',
             '{"custom": {"a": "\\u0000"}}',
             '{"custom": {"a": "\\udfff"}}',
@@ -191,13 +189,20 @@ class TestChanging:
             '{"trashed_at": null}',
             "[]",
         ],
-        ids=range(24),
+        ids=range(22),
     )
     def test_what_is_out_of_bounds_is_refused_and_says_where(self, call: Call, file: UUID, body: str) -> None:
         headers = {"If-Match": "*", "Content-Type": "application/json"}
         refused = call("PATCH", file, content=body.encode(), headers=headers)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
         assert " at 0x" not in refused.text
+        assert call("GET", file).headers["etag"] == '"1"'
+
+    @pytest.mark.parametrize("number", ["NaN", "1e999"])
+    def test_a_number_that_no_float_holds_is_refused(self, call: Call, file: UUID, number: str) -> None:
+        headers = {"If-Match": "*", "Content-Type": "application/json"}
+        refused = call("PATCH", file, content=f'{{"custom": {{"a": {number}}}}}', headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
         assert call("GET", file).headers["etag"] == '"1"'
 
 
