@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from sqlalchemy.orm import Session
 
-from common import metrics
+from common import draining, metrics
 from common.database import Database, get_database
 from common.errors import AppError
 from common.ids import new_id
@@ -45,6 +45,7 @@ USAGE_DAYS: Final = 400
 """How long it is known who used how much."""
 
 _ELSEWHERE_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 0.25
 _BATCH: Final = 500
 
 
@@ -156,7 +157,7 @@ async def admitted(
         admission.end(failed=False)
     finally:
         # Whoever cancels us does not cancel that: it goes on behind our back.
-        await asyncio.shield(_in_background(_leave(principal.user_id, admission)))
+        await asyncio.shield(_keeper().begin(_leave(principal.user_id, admission)))
 
 
 async def _enter(wanted: _Wanted) -> Admission:
@@ -165,11 +166,11 @@ async def _enter(wanted: _Wanted) -> Admission:
     again = False
     while True:
         await queue.take(owner, until, again=again)
-        reserving = _in_background(_reserved(wanted))
+        reserving = _keeper().begin(_reserved(wanted))
         try:
             admission = await asyncio.shield(reserving)
         except asyncio.CancelledError:
-            _in_background(_undo(owner, wanted.id, reserving))
+            _keeper().begin(_undo(owner, wanted.id, reserving))
             raise
         except _TooMany:
             queue.defer(owner, _ELSEWHERE_SECONDS)
@@ -244,12 +245,49 @@ async def _leave(owner: UUID, admission: Admission) -> None:
 
 
 class _Keeper:
-    """What a loop's requests hold. It has a task while there is something, and writes for all at once."""
+    """What a loop's requests hold. It has a task while there is something, and writes for all at once.
+
+    It also has what nobody may wait for any more, and must not be lost: what reserves and what settles.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held: dict[UUID, Admission] = {}
         self._task: asyncio.Task[None] | None = None
+        self._begun: set[asyncio.Task[Any]] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model works, or what it cost is not written down."""
+        return bool(self._held or self._begun)
+
+    async def drain(self) -> None:
+        """Wait until all is settled. What could not be written is tried again."""
+        while self.is_busy:
+            if self._begun:
+                await asyncio.wait(self._begun)
+            for each in [each for each in self._held.values() if each.ended]:
+                await self.settle(each)
+                if each.reservation_id in self._held:
+                    break
+            if self._held:
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    def begin[T](self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """A task that is not lost where nobody waits for it any more."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._done)
+        draining.register(self)
+        return task
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._begun.discard(task)
+        # Looked at, so that nobody complains that nobody did: who waited for it knows.
+        if not task.cancelled():
+            task.exception()
+        if not self.is_busy:
+            draining.forget(self)
 
     def add(self, admission: Admission) -> None:
         """Hold one more."""
@@ -284,11 +322,10 @@ class _Keeper:
                 reason = error.code if isinstance(error, AppError) else type(error).__name__
                 log.warning("ai_lease_not_extended", requests=len(told), reason=reason)
             for each in ended:
-                _in_background(self.settle(each))
+                self.begin(self.settle(each))
 
 
 _keepers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Keeper]] = WeakKeyDictionary()
-_background: Final[set[asyncio.Task[Any]]] = set()
 # Each goes with the last request of its account that waits.
 _gates: Final[WeakValueDictionary[tuple[asyncio.AbstractEventLoop, UUID], asyncio.Lock]] = (
     WeakValueDictionary()
@@ -306,21 +343,6 @@ def _keeper() -> _Keeper:
     loop = asyncio.get_running_loop()
     found = _keepers.get(loop)
     return found if found is not None else _keepers.setdefault(loop, _Keeper(get_database("ai")))
-
-
-def _in_background[T](work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """A task that is not lost where nobody waits for it any more."""
-    task = asyncio.get_running_loop().create_task(work)
-    _background.add(task)
-    task.add_done_callback(_done)
-    return task
-
-
-def _done(task: "asyncio.Task[Any]") -> None:
-    _background.discard(task)
-    # Looked at, so that nobody complains that nobody did: who waited for it knows.
-    if not task.cancelled():
-        task.exception()
 
 
 def sweep(database: Database) -> None:

@@ -6,8 +6,5 @@ set -euo pipefail
 task="${LAMBDA_TASK_ROOT:-/var/task}"
 export PYTHONPATH="$task:/opt/python${PYTHONPATH:+:$PYTHONPATH}"
 cd "$task"
-# Neither site-packages nor the current folder: what is on the path is what is above. Whom it believes, the
-# function decides itself. The adapter keeps its connections for 4 s, and a Lambda may be frozen between two.
-exec python3.13 -S -P -m uvicorn functions.ai.app:app \
-	--host 127.0.0.1 --port "${AWS_LWA_PORT:-8080}" --lifespan off --log-level warning --no-access-log \
-	--no-server-header --no-proxy-headers --timeout-keep-alive 75
+# Neither site-packages nor the current folder: what is on the path is what is above.
+exec python3.13 -S -P -m functions.ai.serving

@@ -15,23 +15,25 @@ from typing import Any, Final
 
 import uvicorn
 
-from common import draining
+from common import draining, serving
 
 PORT: Final = 8000
 FAREWELL_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 0.2
 """How long those who came last may take to say what they want."""
-DRAIN_SECONDS: Final = 25
-"""Requests that take longer are cancelled; `stop_grace_period` is longer than all three together."""
+DRAIN_SECONDS: Final = 20.0
+"""What takes longer is ended; `stop_grace_period` is longer than `LONGEST_SECONDS`."""
+LONGEST_SECONDS: Final = FAREWELL_SECONDS + GRACE_SECONDS + serving.longest(DRAIN_SECONDS)
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the gateway keeps an idle connection: it is always the gateway that closes it."""
 
 
-class Server(uvicorn.Server):
+class Server(serving.Server):
     """A server that says goodbye before it shuts the door."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See the module."""
+        draining.announce()
         state = self.server_state
         # In place of a list that uvicorn renews while it runs, and no longer now.
         state.default_headers = [*state.default_headers, (b"connection", b"close")]
@@ -39,7 +41,6 @@ class Server(uvicorn.Server):
         await self._shut_the_door()
         await asyncio.sleep(GRACE_SECONDS)
         await super().shutdown(sockets)
-        await draining.drain()
 
     async def _shut_the_door(self) -> None:
         # While we hold a descriptor of its own, the socket listens on, whatever the loop does with its own.
@@ -89,7 +90,6 @@ def configuration(function: str, host: str, port: int) -> uvicorn.Config:
         # The function itself decides whom it believes: see TRUSTED_PROXIES.
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 
 
@@ -97,7 +97,7 @@ def main() -> None:
     """Serve until SIGTERM: the function, and outside of a container, a host and a port."""
     function, *where = sys.argv[1:]
     host, port = where or ("0.0.0.0", str(PORT))  # noqa: S104 - a container's own network
-    Server(configuration(function, host, int(port))).run()
+    Server(configuration(function, host, int(port)), DRAIN_SECONDS).run()
 
 
 if __name__ == "__main__":

@@ -125,6 +125,7 @@ def server_spec(plan: Plan) -> Spec:
         log=plan.log("server"),
         ready=partial(served_by, plan.port),
         descriptors=descriptors,
+        stop=((signal.SIGTERM, 11.0),),
         directory=PROJECT,
     )
 

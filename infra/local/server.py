@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from common import draining
+from common import serving
 from infra.local import discovery
 from infra.local.demo import read_demo
 from infra.local.environment import ollama_advice
@@ -23,10 +23,10 @@ from infra.local.mail import Mailbox
 from infra.local.pages import Pages
 
 GRACE = 0.1  # seconds
-DRAIN = 3  # seconds for requests that are under way when the server restarts
+DRAIN = 3.0  # seconds for what is under way when the server restarts
 
 
-class Server(uvicorn.Server):
+class Server(serving.Server):
     """A server that loses no connection when it makes way for its successor."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -35,7 +35,6 @@ class Server(uvicorn.Server):
             listener.close()
         await asyncio.sleep(GRACE)
         await super().shutdown(sockets)
-        await draining.drain()
 
 
 def main() -> None:
@@ -71,10 +70,9 @@ def main() -> None:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=DRAIN,
     )
     sockets = [socket.socket(fileno=int(descriptor)) for descriptor in descriptors.split(",")]
-    Server(config).run(sockets=sockets)
+    Server(config, DRAIN).run(sockets=sockets)
 
 
 if __name__ == "__main__":

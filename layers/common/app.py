@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from common import error_reports, metrics, tracing
+from common import draining, error_reports, metrics, tracing
 from common.client_address import is_public
 from common.context import current_context
 from common.edge import Edge
@@ -142,6 +142,8 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
     )
     async def readyz() -> HealthReport:
         """Probe what this function needs; 503 where something essential does not answer."""
+        if draining.stops():
+            raise Unavailable("The server is about to stop.", retry_after=5)
         report = await prober.report()
         if report.state == "unavailable":
             failed = [probe.model_dump() for probe in report.probes]

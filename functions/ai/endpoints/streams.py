@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
 from typing import Any, Final
 
 from fastapi import Request
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from common import error_reports
+from common import draining, error_reports
 from common.errors import AppError
 from common.logs import get_logger, trace
 from common.problems import from_exception, problem
@@ -56,11 +57,11 @@ DESCRIBED: Final[Json] = {
 
 
 async def while_connected[T](request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives. Where the client leaves before that, it is cancelled.
+    """What `work` gives. Where the client leaves before that, or this process ends, it is cancelled.
 
-    Raises ClientDisconnect, and what `work` raises.
+    Raises ClientDisconnect, Unavailable, and what `work` raises.
     """
-    working = asyncio.ensure_future(work)
+    working = asyncio.ensure_future(_until_the_end(work))
     leaving = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -71,6 +72,11 @@ async def while_connected[T](request: Request, work: Coroutine[Any, Any, T]) -> 
         for task in (working, leaving):
             task.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _until_the_end[T](work: Coroutine[Any, Any, T]) -> T:
+    async with draining.until_the_end():
+        return await work
 
 
 async def _left(request: Request) -> None:
@@ -120,12 +126,14 @@ class EventStream(StreamingResponse):
         return self._reading
 
     async def _read(self) -> None:
-        async for chunk in self._chunks:
-            self._ready.append(_event(chunk))
-            self._news.set()
-            if len(self._ready) >= MOST_READY:
-                self._room.clear()
-                await self._room.wait()
+        # Closed here, as a client that does not read keeps the rest waiting.
+        async with draining.until_the_end(), aclosing(self._chunks):
+            async for chunk in self._chunks:
+                self._ready.append(_event(chunk))
+                self._news.set()
+                if len(self._ready) >= MOST_READY:
+                    self._room.clear()
+                    await self._room.wait()
 
     async def _comes(self, seconds: float) -> bool:
         """Whether there is something new within this time: events, or their end."""

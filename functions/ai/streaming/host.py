@@ -41,14 +41,13 @@ class Host:
         self.watched_at = 0.0
         self._news = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
-        self._drains = False
 
     def start(self, order: Order, admission: Admission, leaving: AsyncExitStack) -> Feed:
         """Generate a message whose rows are there."""
         running = Running(order, admission, leaving)
         self.running[order.message_id] = running
         running.start(self._news.set)
-        if self._drains:
+        if draining.ends():
             running.ask_to_end("interrupted")
         self._keep()
         return running.feed
@@ -75,9 +74,13 @@ class Host:
         if running := self.running.get(message_id):
             running.ask_to_end(end)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is generated."""
+        return bool(self.running)
+
     async def drain(self) -> None:
         """End all of them, and store that: the process is about to end."""
-        self._drains = True
         for running in self.running.values():
             running.ask_to_end("interrupted")
         while self.running and self._keeper is not None:
@@ -90,7 +93,7 @@ class Host:
     async def _run(self) -> None:
         # Not in the name of the request that happened to come first.
         enter_context(RequestContext(function=FUNCTION, method="STREAM"))
-        draining.register(self.drain)
+        draining.register(self)
         try:
             while self.running or self.mirrors:
                 await self._pause()
@@ -105,7 +108,7 @@ class Host:
             await self._tick()
             raise
         finally:
-            draining.forget(self.drain)
+            draining.forget(self)
 
     async def _tick(self) -> None:
         try:

@@ -1,16 +1,14 @@
 """What becomes of what a process was saying that ends: `make test-streams` runs this."""
 
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from functions.ai.sweeping import sweep
 from tests.functions.ai.conversations.talking import begin, words
+from tests.functions.ai.ending import served
 from tests.functions.ai.limits.rules import reserved, used
 from tests.support.ollama import FakeOllama
 from tests.support.world import World
@@ -18,17 +16,17 @@ from tests.support.world import World
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_what_was_said_by_a_process_that_dies_is_kept_and_marked(
-    over_http: httpx.Client, world: World, ollama: FakeOllama, how: signal.Signals
+    over_http: httpx.Client, world: World, ollama: FakeOllama, tmp_path: Path, how: signal.Signals
 ) -> None:
     person = world.person()
-    with _server() as (process, url), httpx.Client(base_url=url, timeout=30) as api:
+    with served(tmp_path / "log", 1) as process, httpx.Client(base_url=process.url, timeout=30) as api:
         talk = begin(api, person, model="endless")
         with talk.saying("go") as heard:
             message_id = next(heard).data["message_id"]
             for _ in range(900):
                 last = next(heard)
-            process.send_signal(how)
-            assert process.wait(20) is not None
+            process.child.send_signal(how)
+            assert process.child.wait(20) == -how
     survivor = talk.over(over_http)
     if how == signal.SIGKILL:
         assert survivor.message(message_id)["state"] == "streaming"
@@ -53,17 +51,3 @@ def test_what_was_said_by_a_process_that_dies_is_kept_and_marked(
         told = list(again)
     assert (words(told), told[-1].data["state"]) == (answer["content"], "interrupted")
     assert last.kind == "delta"
-
-
-@contextmanager
-def _server() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A container's server in a process of its own."""
-    command = [sys.executable, "-m", "tests.functions.ai.conversations.serving"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            url = process.stdout.readline().strip()
-            assert url.startswith("http://")
-            yield process, url
-        finally:
-            process.kill()
