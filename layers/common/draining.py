@@ -20,6 +20,12 @@ SECONDS = 5.0
 _LOOK_SECONDS: Final = 0.05
 
 
+class ServerStopped(Unavailable):
+    """It was under way when its process ended; nothing is wrong."""
+
+    detail = "The server was stopped before it was done: try again."
+
+
 class Work(Protocol):
     """What goes on beside requests, in one event loop."""
 
@@ -70,7 +76,7 @@ def ends() -> bool:
 
 @asynccontextmanager
 async def until_the_end() -> AsyncIterator[None]:
-    """What is done in it is cancelled when its process ends. It raises Unavailable then."""
+    """What is done in it is cancelled when its process ends. It raises ServerStopped then."""
     process, loop = _here(), asyncio.get_running_loop()
     try:
         async with asyncio.timeout_at(loop.time() if process.ends else None) as bound:
@@ -82,7 +88,7 @@ async def until_the_end() -> AsyncIterator[None]:
     except TimeoutError:
         if not bound.expired():
             raise
-        raise Unavailable("The server was stopped before it was done: try again.", retry_after=1) from None
+        raise ServerStopped(retry_after=1) from None
 
 
 async def idle() -> None:

@@ -17,6 +17,7 @@ from starlette.routing import Match, Route
 
 from common import error_reports
 from common.context import current_context
+from common.draining import ServerStopped
 from common.error_formats import OTHER, PROBLEM
 from common.errors import (
     AppError,
@@ -164,7 +165,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     told = from_exception(error)
     if isinstance(told, MethodNotAllowed):
         told.headers["Allow"] = _allowed(request)
-    if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(told, ServerStopped):
         log.error("request_failed", problem=told.code, status=told.status, **_explain(error))
         if told is not error and isinstance(told, InternalError):
             error_reports.report(error, "request")

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from infra.local.ports import free_port
+from tests.functions.ai.limits.rules import reserved, used
 from tests.functions.ai.sse import PATH, asking, events, words
 from tests.structure.test_template import LAMBDAS, OF_THE_ADAPTER, where
 from tests.support.api_keys import mint
@@ -161,7 +162,21 @@ def test_it_is_a_lambda_in_all_else(client: httpx.Client, log: Path) -> None:
     assert [line for line in said if line.get("level") == "error"] == []
 
 
-def test_it_ends_when_lambda_says_so(instance: tuple[subprocess.Popen[bytes], str]) -> None:
-    process, _ = instance
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) in (0, -signal.SIGTERM)
+def test_it_settles_what_is_under_way_and_ends_when_lambda_says_so(
+    instance: tuple[subprocess.Popen[bytes], str], world: World
+) -> None:
+    process, url = instance
+    user = world.account()
+    headers = mint(world, user.id, "ai:use").headers | seen_from(CLIENT)
+    body = asking(uuid4().hex, "endless", stream=True)
+    with httpx.stream("POST", f"{url}{PATH}", json=body, headers=headers, timeout=30) as answer:
+        chunks = events(answer.iter_lines())
+        first = next(chunks)
+        process.send_signal(signal.SIGTERM)
+        *rest, last = chunks
+    assert last
+    assert last["error"]["code"] == "unavailable"
+    assert process.wait(10) == -signal.SIGTERM
+    counted = len(words([first, *rest]).split())
+    assert [row[::3] for row in used(world, user.id)] == [("endless:latest", counted)]
+    assert reserved(world, user.id) == 0

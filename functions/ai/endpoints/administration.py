@@ -5,6 +5,7 @@ from fastapi import Path
 from common.access import requires
 from common.conditional import CONDITIONAL_GET, IfMatch
 from common.database import Db
+from common.draining import until_the_end
 from common.errors import NotFound, PreconditionFailed, PreconditionRequired, Unavailable, problems
 from common.ollama import (
     ModelFailed,
@@ -93,4 +94,5 @@ async def delete_model(managed_model_id: Name) -> None:
 )
 async def preload_model(body: PreloadCreate) -> None:
     """Answers once the model is in memory, so that the next who asks need not wait for that."""
-    await administration.preload(body.model, body.keep_seconds)
+    async with until_the_end():
+        await administration.preload(body.model, body.keep_seconds)

@@ -59,7 +59,7 @@ DESCRIBED: Final[Json] = {
 async def while_connected[T](request: Request, work: Coroutine[Any, Any, T]) -> T:
     """What `work` gives. Where the client leaves before that, or this process ends, it is cancelled.
 
-    Raises ClientDisconnect, Unavailable, and what `work` raises.
+    Raises ClientDisconnect, ServerStopped, and what `work` raises.
     """
     working = asyncio.ensure_future(_until_the_end(work))
     leaving = asyncio.ensure_future(_left(request))

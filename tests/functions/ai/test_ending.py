@@ -1,5 +1,6 @@
 """What becomes of models at work where their process is told to end: a deployment, a container that stops."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -52,8 +53,8 @@ def ask(process: Served, person: Person, model: str) -> httpx.Response:
 
 def open_unread(stack: ExitStack, process: Served, headers: dict[str, str]) -> None:
     """Streams whose clients read no more than their beginning."""
+    client = stack.enter_context(httpx.Client(base_url=process.url, timeout=30))
     for _ in range(OF_NO_READERS):
-        client = stack.enter_context(httpx.Client(base_url=process.url, timeout=30))
         body = asking("unread", "endless", stream=True)
         answer = stack.enter_context(client.stream("POST", PATH, json=body, headers=headers))
         assert next(answer.iter_lines())
@@ -65,7 +66,7 @@ def test_what_is_under_way_is_told_stored_and_settled_before_the_end(
     reader, waiter, talker, idler = (world.person() for _ in range(4))
     before = len(ollama.calls)
     crowded = {"AI_USER_CONCURRENCY": "64", "AI_CONCURRENCY": "64", "OLLAMA_URL": ollama.url}
-    with served(log, **crowded) as process, ThreadPoolExecutor(2) as pool, ExitStack() as stack:
+    with served(log, crowded) as process, ThreadPoolExecutor(2) as pool, ExitStack() as stack:
         open_unread(stack, process, mint(world, idler.id, "ai:use").headers)
         waiting = pool.submit(ask, process, waiter, "endless")
         api = stack.enter_context(httpx.Client(base_url=process.url, timeout=30))
@@ -79,7 +80,7 @@ def test_what_is_under_way_is_told_stored_and_settled_before_the_end(
         rest, told = pool.submit(list, chunks), pool.submit(list, said)
         process.tell()
         # Whoever is in a hurry says it twice.
-        process.child.terminate()
+        process.send(signal.SIGTERM)
         told_all = told.result()
         *more, last = rest.result()
         refused = waiting.result()
@@ -112,7 +113,7 @@ def test_what_ends_in_time_is_answered_and_stored_whole_also_where_nobody_listen
 ) -> None:
     before = len(ollama.calls)
     with (
-        served(log, patience=20, OLLAMA_URL=ollama.url) as process,
+        served(log, {"OLLAMA_URL": ollama.url}, patience=20) as process,
         ThreadPoolExecutor(1) as pool,
         httpx.Client(base_url=process.url, timeout=30) as api,
     ):
@@ -134,9 +135,9 @@ def test_what_ends_in_time_is_answered_and_stored_whole_also_where_nobody_listen
 def test_a_database_that_hangs_does_not_keep_a_process_from_its_end(
     world: World, ollama: FakeOllama, person: Person, log: Path
 ) -> None:
-    patient = {"DATABASE_LOCK_SECONDS": "50", "DATABASE_STATEMENT_SECONDS": "60"}
+    patient = {"OLLAMA_URL": ollama.url, "DATABASE_LOCK_SECONDS": "50", "DATABASE_STATEMENT_SECONDS": "60"}
     with (
-        served(log, seconds=0.5, OLLAMA_URL=ollama.url, **patient) as process,
+        served(log, patient, seconds=0.5) as process,
         httpx.Client(base_url=process.url, timeout=30) as api,
         world.engine.begin() as connection,
     ):
@@ -148,5 +149,4 @@ def test_a_database_that_hangs_does_not_keep_a_process_from_its_end(
             connection.execute(text("lock table ai_reservations, generations in exclusive mode"))
             process.tell()
             assert "not_drained" in process.ended(within=6)
-        chunks.close()
     assert (reserved(world, person.id), used(world, person.id)) == (2, []), "a sweep settles them"

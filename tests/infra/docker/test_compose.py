@@ -271,9 +271,8 @@ def test_every_long_running_container_has_a_health_check() -> None:
 
 
 def test_a_container_is_given_more_time_to_stop_than_its_server_takes() -> None:
-    needed = serve.FAREWELL_SECONDS + serve.GRACE_SECONDS + serve.DRAIN_SECONDS
     for name in FUNCTIONS:
-        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > needed
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > serve.LONGEST_SECONDS
     grace = re.search(r"grace_period (\d+)s", CADDYFILE)
     assert grace
     assert int(SERVICES["backend"]["stop_grace_period"].removesuffix("s")) > int(grace[1])

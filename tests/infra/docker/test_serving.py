@@ -20,7 +20,7 @@ def served(app: StandIn) -> Iterator[tuple[serve.Server, int, threading.Thread]]
     port = free_port()
     config = serve.configuration("auth", LOOPBACK, port)
     config.app = app
-    server = serve.Server(config)
+    server = serve.Server(config, serve.DRAIN_SECONDS)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -19,14 +19,14 @@ def test_what_was_said_by_a_process_that_dies_is_kept_and_marked(
     over_http: httpx.Client, world: World, ollama: FakeOllama, tmp_path: Path, how: signal.Signals
 ) -> None:
     person = world.person()
-    with served(tmp_path / "log", 1) as process, httpx.Client(base_url=process.url, timeout=30) as api:
+    with served(tmp_path / "log", {}, 1) as process, httpx.Client(base_url=process.url, timeout=30) as api:
         talk = begin(api, person, model="endless")
         with talk.saying("go") as heard:
             message_id = next(heard).data["message_id"]
             for _ in range(900):
                 last = next(heard)
-            process.child.send_signal(how)
-            assert process.child.wait(20) == -how
+            process.send(how)
+            assert process.exit_code() == -how
     survivor = talk.over(over_http)
     if how == signal.SIGKILL:
         assert survivor.message(message_id)["state"] == "streaming"
