@@ -111,25 +111,30 @@ def test_what_is_under_way_is_told_stored_and_settled_before_the_end(
 def test_what_ends_in_time_is_answered_and_stored_whole_also_where_nobody_listens(
     over_http: httpx.Client, world: World, ollama: FakeOllama, person: Person, log: Path
 ) -> None:
+    ollama.recital = "one two three"
     before = len(ollama.calls)
     with (
         served(log, {"OLLAMA_URL": ollama.url}, patience=20) as process,
         ThreadPoolExecutor(1) as pool,
         httpx.Client(base_url=process.url, timeout=30) as api,
     ):
-        waiting = pool.submit(ask, process, person, "loading")
         talk = begin(api, person, model="loading")
         with talk.saying("say 3") as said:
             message_id = next(said).data["message_id"]
+        eventually(lambda: len(ollama.calls) == before + 1)
+        waiting = pool.submit(ask, process, person, "unhurried")
         eventually(lambda: len(ollama.calls) == before + 2)
         process.tell()
-        ollama.loaded.set()
+        ollama.calls[-1].go_on.set()
         answer = waiting.result().json()
+        # From here on there is nobody to whom anything could be told.
+        ollama.loaded.set()
         process.ended(within=10)
-    assert (answer["choices"][0]["finish_reason"], answer["usage"]["completion_tokens"]) == ("stop", 3)
+    assert answer["choices"][0]["message"]["content"] == "one two three"
     kept = Talk(over_http, person, talk.id).message(message_id)
     assert (kept["state"], kept["content"]) == ("done", "w0 w1 w2 ")
-    assert (used(world, person.id), reserved(world, person.id)) == ([("loading:latest", 2, 14, 6)], 0)
+    assert used(world, person.id) == [("loading:latest", 1, 7, 3), ("unhurried:latest", 1, 7, 3)]
+    assert reserved(world, person.id) == 0
 
 
 def test_a_database_that_hangs_does_not_keep_a_process_from_its_end(
@@ -150,3 +155,19 @@ def test_a_database_that_hangs_does_not_keep_a_process_from_its_end(
             process.tell()
             assert "not_drained" in process.ended(within=6)
     assert (reserved(world, person.id), used(world, person.id)) == (2, []), "a sweep settles them"
+
+
+def test_what_could_not_be_settled_at_once_is_tried_again_before_the_end(
+    world: World, ollama: FakeOllama, person: Person, log: Path
+) -> None:
+    hasty = {"OLLAMA_URL": ollama.url, "DATABASE_LOCK_SECONDS": "0.1"}
+    with served(log, hasty) as process:
+        chunks = listen(process, person, uuid4().hex)
+        assert next(chunks)
+        with world.engine.begin() as connection:
+            connection.execute(text("lock table ai_reservations in exclusive mode"))
+            process.tell()
+            eventually(lambda: "ai_settlement_failed" in log.read_text())
+        process.ended(within=5)
+    ((_, requests, prompt, completion),) = used(world, person.id)
+    assert (reserved(world, person.id), requests, prompt > 0, completion > 0) == (0, 1, True, True)
