@@ -16,6 +16,7 @@ from infra.local.processes import Spec
 from infra.local.waiting import served_by
 
 DEFAULT_PORT = 8000
+SERVER_STOP = 11.0  # seconds; longer than the server takes to end what is under way
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def server_spec(plan: Plan) -> Spec:
         log=plan.log("server"),
         ready=partial(served_by, plan.port),
         descriptors=descriptors,
-        stop=((signal.SIGTERM, 11.0),),
+        stop=((signal.SIGTERM, SERVER_STOP),),
         directory=PROJECT,
     )
 

@@ -24,6 +24,7 @@ from infra.local.pages import Pages
 
 GRACE = 0.1  # seconds
 DRAIN = 3.0  # seconds for what is under way when the server restarts
+LONGEST = GRACE + serving.longest(DRAIN)  # seconds to its end, whatever hangs
 
 
 class Server(serving.Server):

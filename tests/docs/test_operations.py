@@ -8,8 +8,11 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from common import draining
 from common.settings import Settings
 from infra.commands.docs import with_tables
+from infra.docker import serve
+from infra.local import plan, server
 from infra.local.home import PROJECT
 from tests.structure.sources import sources
 from tests.support.world import World
@@ -89,3 +92,12 @@ def test_what_it_says_of_dead_jobs_works(world: World, capsys: pytest.CaptureFix
 
 def test_what_it_says_that_is_not_there_is_found() -> None:
     assert with_tables(PAGE.replace("lambkin_jobs_total", "lambkin_job_total")) == PAGE
+
+
+def test_it_has_the_times_that_the_end_of_a_process_takes() -> None:
+    rows = dict(re.findall(r"^\| ([^|]+) \| (.+? \| .+?) \|", _section("The end of a process"), re.MULTILINE))
+    assert rows["what is under way goes on for"] == f"{serve.DRAIN_SECONDS:g} s | {server.DRAIN:g} s"
+    assert rows["what is left is ended, and stored, within"] == " | ".join([f"{draining.SECONDS:g} s"] * 2)
+    assert rows["the longest that all of it takes"] == f"{serve.LONGEST_SECONDS:g} s | {server.LONGEST:g} s"
+    assert rows["what is killed then"] == f"`stop_grace_period`, 30 s | {plan.SERVER_STOP:g} s"
+    assert server.LONGEST < plan.SERVER_STOP
