@@ -157,7 +157,7 @@ async def admitted(
         admission.end(failed=False)
     finally:
         # Whoever cancels us does not cancel that: it goes on behind our back.
-        await asyncio.shield(_keeper().begin(_leave(principal.user_id, admission)))
+        await asyncio.shield(_keeper().start(_leave(principal.user_id, admission)))
 
 
 async def _enter(wanted: _Wanted) -> Admission:
@@ -166,11 +166,11 @@ async def _enter(wanted: _Wanted) -> Admission:
     again = False
     while True:
         await queue.take(owner, until, again=again)
-        reserving = _keeper().begin(_reserved(wanted))
+        reserving = _keeper().start(_reserved(wanted))
         try:
             admission = await asyncio.shield(reserving)
         except asyncio.CancelledError:
-            _keeper().begin(_undo(owner, wanted.id, reserving))
+            _keeper().start(_undo(owner, wanted.id, reserving))
             raise
         except _TooMany:
             queue.defer(owner, _ELSEWHERE_SECONDS)
@@ -254,18 +254,18 @@ class _Keeper:
         self._database = database
         self._held: dict[UUID, Admission] = {}
         self._task: asyncio.Task[None] | None = None
-        self._begun: set[asyncio.Task[Any]] = set()
+        self._started: set[asyncio.Task[Any]] = set()
 
     @property
     def is_busy(self) -> bool:
         """Whether a model works, or what it cost is not written down."""
-        return bool(self._held or self._begun)
+        return bool(self._held or self._started)
 
     async def drain(self) -> None:
         """Wait until all is settled. What could not be written is tried again."""
         while self.is_busy:
-            if self._begun:
-                await asyncio.wait(self._begun)
+            if self._started:
+                await asyncio.wait(self._started)
             for each in [each for each in self._held.values() if each.ended]:
                 await self.settle(each)
                 if each.reservation_id in self._held:
@@ -273,16 +273,16 @@ class _Keeper:
             if self._held:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
-    def begin[T](self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    def start[T](self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """A task that is not lost where nobody waits for it any more."""
         task = asyncio.get_running_loop().create_task(work)
-        self._begun.add(task)
+        self._started.add(task)
         task.add_done_callback(self._done)
         draining.register(self)
         return task
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._begun.discard(task)
+        self._started.discard(task)
         # Looked at, so that nobody complains that nobody did: who waited for it knows.
         if not task.cancelled():
             task.exception()
@@ -292,6 +292,7 @@ class _Keeper:
     def add(self, admission: Admission) -> None:
         """Hold one more."""
         self._held[admission.reservation_id] = admission
+        draining.register(self)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._keep())
 
@@ -322,7 +323,7 @@ class _Keeper:
                 reason = error.code if isinstance(error, AppError) else type(error).__name__
                 log.warning("ai_lease_not_extended", requests=len(told), reason=reason)
             for each in ended:
-                self.begin(self.settle(each))
+                self.start(self.settle(each))
 
 
 _keepers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Keeper]] = WeakKeyDictionary()

@@ -125,6 +125,16 @@ class App(FastAPI):
         return self.openapi_schema
 
 
+async def _ready(prober: Prober) -> HealthReport:
+    if draining.stops():
+        raise Unavailable("The server is about to stop.", retry_after=5)
+    report = await prober.report()
+    if report.state == "unavailable":
+        failed = [probe.model_dump() for probe in report.probes]
+        raise Unavailable("Not ready.", retry_after=5, members={"probes": failed})
+    return report
+
+
 def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
     router = Router(prefix=f"/v1/{function}", tags=[function])
     prober = Prober(probes)
@@ -142,13 +152,7 @@ def _probe_router(function: str, probes: Sequence[Probe]) -> Router:
     )
     async def readyz() -> HealthReport:
         """Probe what this function needs; 503 where something essential does not answer."""
-        if draining.stops():
-            raise Unavailable("The server is about to stop.", retry_after=5)
-        report = await prober.report()
-        if report.state == "unavailable":
-            failed = [probe.model_dump() for probe in report.probes]
-            raise Unavailable("Not ready.", retry_after=5, members={"probes": failed})
-        return report
+        return await _ready(prober)
 
     if not IN_LAMBDA:
 

@@ -35,9 +35,9 @@ def person(world: World) -> Person:
     return world.person()
 
 
-def listen(process: Served, person: Person, mark: str) -> Iterator[Json | None]:
+def listen(process: Served, person: Person) -> Iterator[Json | None]:
     """The events of a stream, up to its end."""
-    body = asking(mark, "endless", stream=True)
+    body = asking(uuid4().hex, "endless", stream=True)
     with (
         httpx.Client(base_url=process.url, timeout=30) as client,
         client.stream("POST", PATH, json=body, headers=person.headers) as answer,
@@ -60,6 +60,12 @@ def open_unread(stack: ExitStack, process: Served, headers: dict[str, str]) -> N
         assert next(answer.iter_lines())
 
 
+def counted(world: World, person: Person) -> tuple[int, int, int]:
+    """How many requests are under way, how many were counted, and the tokens of their answers."""
+    ((_, requests, _, completion),) = used(world, person.id)
+    return reserved(world, person.id), requests, completion
+
+
 def test_what_is_under_way_is_told_stored_and_settled_before_the_end(
     over_http: httpx.Client, world: World, ollama: FakeOllama, log: Path
 ) -> None:
@@ -73,39 +79,30 @@ def test_what_is_under_way_is_told_stored_and_settled_before_the_end(
         talk = begin(api, talker, model="endless")
         said = stack.enter_context(talk.saying("go"))
         message_id = next(said).data["message_id"]
-        mark = uuid4().hex
-        chunks = listen(process, reader, mark)
+        chunks = listen(process, reader)
         heard = [next(chunks) for _ in range(HEARD)]
         eventually(lambda: len(ollama.calls) == before + OF_NO_READERS + 3)
         rest, told = pool.submit(list, chunks), pool.submit(list, said)
         process.tell()
         # Whoever is in a hurry says it twice.
         process.send(signal.SIGTERM)
-        told_all = told.result()
         *more, last = rest.result()
-        refused = waiting.result()
         process.ended(within=4)
         assert all(call.gone.wait(5) for call in ollama.calls[before:]), "the model goes on for nobody"
-    # The one who reads heard all that was counted, and why no more comes.
-    assert last is not None
-    assert (last["error"]["code"], last["error"]["type"]) == ("unavailable", "server_error")
-    counted = len(streamed([*heard, *more]).split())
-    assert [row[::3] for row in used(world, reader.id)] == [("endless:latest", counted)]
+    refused = waiting.result()
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
     assert refused.headers["retry-after"] == "1"
-    answer = Talk(over_http, talker, talk.id).message(message_id)
-    assert (answer["state"], told_all[-1].kind, told_all[-1].data["state"]) == (
-        "interrupted",
-        "done",
-        "interrupted",
-    )
-    assert words(told_all) == answer["content"]
-    assert [row[::3] for row in used(world, talker.id)] == [
-        ("endless:latest", len(answer["content"].split()))
-    ]
-    for each, requests in ((reader, 1), (waiter, 1), (talker, 1), (idler, OF_NO_READERS)):
-        ((_, counted, prompt, completion),) = used(world, each.id)
-        assert (reserved(world, each.id), counted, prompt > 0, completion > 0) == (0, requests, True, True)
+    assert counted(world, waiter)[:2] == (0, 1)
+    # Who reads is told why no more comes, and has heard all that is counted.
+    assert last is not None
+    assert (last["error"]["code"], last["error"]["type"]) == ("unavailable", "server_error")
+    assert counted(world, reader) == (0, 1, len(streamed([*heard, *more]).split()))
+    kept = Talk(over_http, talker, talk.id).message(message_id)
+    end = told.result()[-1]
+    assert (end.kind, end.data["state"], kept["state"]) == ("done", "interrupted", "interrupted")
+    assert kept["content"] == words(told.result())
+    assert counted(world, talker) == (0, 1, len(kept["content"].split()))
+    assert counted(world, idler)[:2] == (0, OF_NO_READERS)
 
 
 def test_what_ends_in_time_is_answered_and_stored_whole_also_where_nobody_listens(
@@ -147,7 +144,7 @@ def test_a_database_that_hangs_does_not_keep_a_process_from_its_end(
         world.engine.begin() as connection,
     ):
         talk = begin(api, person, model="endless")
-        chunks = listen(process, person, uuid4().hex)
+        chunks = listen(process, person)
         with talk.saying("go") as said:
             assert next(said)
             assert next(chunks)
@@ -162,12 +159,11 @@ def test_what_could_not_be_settled_at_once_is_tried_again_before_the_end(
 ) -> None:
     hasty = {"OLLAMA_URL": ollama.url, "DATABASE_LOCK_SECONDS": "0.1"}
     with served(log, hasty) as process:
-        chunks = listen(process, person, uuid4().hex)
+        chunks = listen(process, person)
         assert next(chunks)
         with world.engine.begin() as connection:
             connection.execute(text("lock table ai_reservations in exclusive mode"))
             process.tell()
             eventually(lambda: "ai_settlement_failed" in log.read_text())
         process.ended(within=5)
-    ((_, requests, prompt, completion),) = used(world, person.id)
-    assert (reserved(world, person.id), requests, prompt > 0, completion > 0) == (0, 1, True, True)
+    assert counted(world, person)[:2] == (0, 1)
