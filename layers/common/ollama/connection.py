@@ -6,6 +6,7 @@ and nothing belongs to an event loop. To close a connection is Ollama's own way 
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
@@ -49,24 +50,32 @@ async def exchange(
     import httpx
 
     settings = secret_settings()
-    client = httpx.AsyncClient(
-        headers=settings.ollama_header_values,
-        verify=tls_for(settings),
-        timeout=httpx.Timeout(None, connect=settings.ollama_connect_seconds),
-        # OLLAMA_URL is whom we speak to: no proxy and no .netrc of the environment's.
-        trust_env=False,
-    )
-    async with client:
+    # A client of httpx's would add what is not needed here: cookies, redirects, a pool that lives on.
+    transport = httpx.AsyncHTTPTransport(verify=tls_for(settings), trust_env=False)
+    async with transport:
         with _told_before_an_answer(), tracing.call(f"ollama {path}", **{"http.request.method": method}):
-            carried = {"traceparent": trace} if (trace := tracing.traceparent()) else None
-            url = f"{settings.ollama_url.rstrip('/')}{path}"
-            request = client.build_request(method, url, json=body, headers=carried)
+            request = _request(settings, method, path, body)
             async with asyncio.timeout(seconds):
-                response = await client.send(request, stream=True)
+                response = await transport.handle_async_request(request)
         try:
             yield response
         finally:
             await response.aclose()
+
+
+def _request(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> "httpx.Request":
+    import httpx
+
+    url = httpx.URL(f"{settings.ollama_url.rstrip('/')}{path}")
+    headers = httpx.Headers({"Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
+    headers.update(settings.ollama_header_values)
+    if trace := tracing.traceparent():
+        headers["traceparent"] = trace
+    if url.userinfo:
+        name_and_password = f"{url.username}:{url.password}".encode()
+        headers["Authorization"] = f"Basic {b64encode(name_and_password).decode()}"
+    timeout = httpx.Timeout(None, connect=settings.ollama_connect_seconds)
+    return httpx.Request(method, url, headers=headers, json=body, extensions={"timeout": timeout.as_dict()})
 
 
 @contextmanager

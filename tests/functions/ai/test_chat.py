@@ -1,5 +1,6 @@
 """A conversation goes on, whole or as it is said, over every transport."""
 
+from base64 import b64encode
 from uuid import uuid4
 
 import httpx
@@ -92,6 +93,16 @@ def test_the_headers_that_a_proxy_before_ollama_wants_are_sent(
     mark = uuid4().hex
     assert asgi.post(PATH, json=asking(mark), headers=world.person().headers).status_code == 200
     assert ollama.asked(mark).headers["x-proxy-key"] == "open sesame"
+
+
+def test_a_name_and_a_password_in_the_address_of_ollama_are_sent(
+    asgi: httpx.Client, world: World, ollama: FakeOllama, settings: SettingsChange
+) -> None:
+    settings(OLLAMA_URL=ollama.url.replace("://", "://ada:p%40ss@"))
+    mark = uuid4().hex
+    assert asgi.post(PATH, json=asking(mark), headers=world.person().headers).status_code == 200
+    wanted = b64encode(b"ada:p@ss").decode()
+    assert ollama.asked(mark).headers["authorization"] == f"Basic {wanted}"
 
 
 def test_the_models_are_listed_and_found_by_any_name(
