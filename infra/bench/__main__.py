@@ -92,7 +92,7 @@ class Run:
             yield file_lists.measure(shelves, progress=self.progress, **self._turns(5, 10))
         yield from self._of_files(chosen, accounts)
         if "ai" in chosen:
-            yield ai.measure(self.rig, accounts, quick=self.quick, progress=self.progress)
+            yield from ai.measure(self.rig, accounts, quick=self.quick, progress=self.progress)
         if "cold" in chosen:
             rounds = 1 if self.quick else 10
             yield cold.measure(

@@ -1,31 +1,31 @@
 """Answers streamed through `ai`, beside the same server of models asked straight."""
 
 import http.client
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from infra.bench import hanging, model_calls
 from infra.bench.figures import Figure, Result, middle
-from infra.bench.operations import HEAD, PATIENCE, ratio
-from infra.bench.rig import BenchFailed, Rig
+from infra.bench.model_calls import CHAT, NAMES, STRAIGHT, TALK
+from infra.bench.operations import PATIENCE, ratio
+from infra.bench.rig import Rig
 from infra.local.ports import LOOPBACK, free_port
 
 MOST_BEYOND_MS = 5.0
 LEAST_SHARE = 0.97
-# Tokens per second of each of so many streams: together what one large machine says.
-PACES = {1: 100, 20: 40, 200: 10}
-QUICK = {1: 100, 2: 100}
-ROUNDS = 2
-SECONDS = 2.0
-FIRST_TOKENS = 3
+# By streams: tokens per second of each, together what one large machine says; rounds, and seconds of each.
+PACES = {1: (100, 2, 1.0), 20: (40, 2, 1.0), 200: (10, 1, 2.0)}
+QUICK = {1: (100, 1, 0.1), 2: (100, 1, 0.1)}
+FIRST_TOKENS = 2  # the second only so that the first is not sent with the end
+UNCOUNTED = 2  # httpx imported, pools connected
+ROUNDS = 60
 IN_A_ROUND = 6
+PAUSE = 0.01
 RUSH_TOKENS = 2000
 ENDLESS = 100_000
-CHAT, TALK, STRAIGHT = "chat", "conversation", "straight"
-NAMES = {CHAT: "POST /ai/chat/completions", TALK: "POST /ai/conversations/{id}/messages"}
 
 type Found = dict[str, Any]
 
@@ -46,14 +46,22 @@ class Bench:
     rig: Rig
     accounts: Sequence[dict[str, str]]
     ports: dict[str, int]
+    others: dict[str, hanging.Ports]
     conversations: Sequence[str]
 
-    def ask(self, requests: Requests, rounds: int, seconds: float = 0.0, *, own: bool = False) -> Found:
+    def ask(self, requests: Requests, rounds: int, seconds: float = 0.0) -> Found:
         """What the child finds."""
+        return self._found(requests, rounds, seconds, watched=True)
+
+    def ask_for_first_tokens(self, requests: Requests, rounds: int) -> Found:
+        """The same, and its statements alone; nothing is asked beside it."""
+        return self._found(requests, rounds, 0.0, watched=False)
+
+    def _found(self, requests: Requests, rounds: int, seconds: float, *, watched: bool) -> Found:
         asked = {
             way: {
                 "port": self.ports[way],
-                "watched": way != STRAIGHT,
+                "watched": watched and way != STRAIGHT,
                 "requests": [self._request(way, number, requests) for number in range(requests.streams)],
             }
             for way in (STRAIGHT, *NAMES)
@@ -61,29 +69,22 @@ class Bench:
         question = {
             "rounds": rounds,
             "seconds": seconds,
+            "pause": 0.0 if watched else PAUSE,
             "model": self.ports[STRAIGHT],
-            "owner": self.accounts[0]["id"] if own else None,
+            "owner": None if watched else self.accounts[0]["id"],
             "ways": asked,
         }
         found: Found = self.rig.ask("streams", question, patience=2 * PATIENCE)
         return found
 
     def _request(self, way: str, number: int, requests: Requests) -> str:
-        pace, tokens = requests.pace, requests.tokens
-        model, said = f"at-{pace}", [{"role": "user", "content": "Why is the sky blue?"}]
-        key = self.accounts[number % len(self.accounts)]["key"]
+        model, tokens = f"at-{requests.pace}", requests.tokens
         if way == STRAIGHT:
-            options = {"num_predict": tokens, "num_ctx": 8192}
-            return _post(
-                "/api/chat", {"model": model, "messages": said, "options": options, "stream": True}, ""
-            )
+            return model_calls.straight(model, tokens=tokens)
+        key = self.accounts[number % len(self.accounts)]["key"]
         if way == CHAT:
-            body = {"model": model, "messages": said, "max_tokens": tokens, "stream": True}
-            return _post("/v1/ai/chat/completions", body, key)
-        # From the beginning each time: a history that grows would be measured as well.
-        body = {"content": said[0]["content"], "parent_id": None, "model": model}
-        path = f"/v1/ai/conversations/{self.conversations[number]}/messages"
-        return _post(path, body | {"parameters": {"max_tokens": tokens}}, key)
+            return model_calls.chat(model, key, tokens=tokens)
+        return model_calls.talk(model, key, self.conversations[number], tokens=tokens)
 
 
 def measure(
@@ -92,15 +93,15 @@ def measure(
     *,
     quick: bool,
     progress: Callable[[str], None],
-) -> Result:
-    """The first tokens of one stream, then the pace of several numbers of streams, each way in turns."""
-    progress("starting a server of models, and uvicorn for ai")
-    bench = _start(rig, accounts, max(QUICK if quick else PACES))
-    figures, shares = list(_first(bench, 2 if quick else 60, progress)), []
-    for streams, pace in (QUICK if quick else PACES).items():
+) -> Iterator[Result]:
+    """First tokens and the pace of several numbers of streams, each way in turns; then what hangs."""
+    progress("starting a server of models, and uvicorn for ai, users, and all functions together")
+    paces = QUICK if quick else PACES
+    bench = _start(rig, accounts, max(paces), is_shared=quick)
+    figures, shares = list(_first(bench, 2 if quick else ROUNDS, progress)), []
+    for streams, (pace, rounds, seconds) in paces.items():
         progress(f"{_streams(streams)} of {pace} tokens a second")
-        asked = Requests(streams, pace, ENDLESS)
-        found = bench.ask(asked, *((1, 0.3) if quick else (ROUNDS, SECONDS)))["ways"]
+        found = bench.ask(Requests(streams, pace, ENDLESS), rounds, seconds)["ways"]
         shares += [run["client_share"] for runs in found.values() for run in runs]
         for way in NAMES:
             figures += _paced(way, streams, found)
@@ -109,24 +110,33 @@ def measure(
     for way, name in NAMES.items():
         rate = middle(_values(found, way, "rate"))
         figures.append(Figure(f"{name}, without a pace", "tokens", "1/s", rate))
-    return Result("Answers of models", figures, columns=("ours", "straight"), notes=_notes(max(shares)))
+    yield Result("Answers of models", figures, columns=("ours", "straight"), notes=_notes(max(shares)))
+    progress("other requests, while calls of models hang")
+    yield hanging.measure(rig, accounts, bench.others, bench.ports[STRAIGHT], quick=quick)
 
 
-def _start(rig: Rig, accounts: Sequence[dict[str, str]], most: int) -> Bench:
+def _start(rig: Rig, accounts: Sequence[dict[str, str]], most: int, *, is_shared: bool) -> Bench:
+    """Where it is shared, one process is all of them."""
     port = free_port()
     command = [sys.executable, "-m", "infra.bench.paced", str(port)]
     rig.start("paced", command, rig.environment, lambda: _status(port) is not None)
     served = rig.having(OLLAMA_URL=f"http://{LOOPBACK}:{port}")
-    ports = {STRAIGHT: port, **{way: served.serve("infra.bench.watched:app") for way in NAMES}}
+    own = ["infra.bench.watched:app", "infra.bench.watched:app", "functions.users.app:app"]
+    laptop, *others = served.serve_all("infra.bench.laptop:app", *([] if is_shared else own))
+    chat, talk, users = others or [laptop] * len(own)
     keys = [accounts[number % len(accounts)]["key"] for number in range(most)]
-    return Bench(rig, accounts, ports, [_begin(ports[TALK], key) for key in keys])
+    return Bench(
+        rig,
+        accounts,
+        {STRAIGHT: port, CHAT: chat, TALK: talk},
+        {hanging.TOGETHER: (laptop, laptop), hanging.APART: (users, chat)},
+        [model_calls.begin(talk, key) for key in keys],
+    )
 
 
 def _first(bench: Bench, rounds: int, progress: Callable[[str], None]) -> Iterator[Figure]:
     progress("first tokens")
-    few = Requests(1, 100, FIRST_TOKENS)
-    bench.ask(few, 2)  # httpx imported, pools connected
-    found = bench.ask(few, rounds, own=True)
+    found = bench.ask_for_first_tokens(Requests(1, 100, FIRST_TOKENS), UNCOUNTED + rounds)
     own, straight = _quietest(found["own_ms"]), _quietest(_values(found["ways"], STRAIGHT, "first_ms"))
     for way, name in NAMES.items():
         group, ours = f"{name}, the first token", _quietest(_values(found["ways"], way, "first_ms"))
@@ -142,7 +152,7 @@ def _first(bench: Bench, rounds: int, progress: Callable[[str], None]) -> Iterat
 
 def _quietest(values: Sequence[float]) -> float:
     """The median of the best of some rounds: what else runs here makes none of them shorter."""
-    return min(middle(values[at : at + IN_A_ROUND]) for at in range(0, len(values), IN_A_ROUND))
+    return min(middle(values[at : at + IN_A_ROUND]) for at in range(UNCOUNTED, len(values), IN_A_ROUND))
 
 
 def _errors(group: str, found: Found, way: str) -> Figure:
@@ -183,27 +193,6 @@ def _streams(number: int) -> str:
     return f"{number} stream{'s' if number > 1 else ''}"
 
 
-def _post(path: str, body: Found, key: str) -> str:
-    content = json.dumps(body)
-    bearer = f"Authorization: Bearer {key}\r\n" if key else ""
-    head = f"POST {path} HTTP/1.1\r\n{HEAD.replace('application/json', 'text/event-stream')}{bearer}"
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n{content}"
-
-
-def _begin(port: int, key: str) -> str:
-    """A new conversation, which wants no title."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE)
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    body = json.dumps({"model": "at-100", "title": "Bench"})
-    connection.request("POST", "/v1/ai/conversations", body, headers)
-    told = connection.getresponse().read()
-    connection.close()
-    try:
-        return str(json.loads(told)["id"])
-    except (ValueError, KeyError):
-        raise BenchFailed(f"No conversation was made: {told[:300]!r}") from None
-
-
 def _status(port: int) -> int | None:
     with suppress(OSError, http.client.HTTPException):
         connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
@@ -215,7 +204,7 @@ def _status(port: int) -> int | None:
 def _notes(share: float) -> list[str]:
     return [
         "First tokens of one stream, and the statements that a chat sends before its model is asked, alone",
-        "in a transaction of theirs: of ten rounds the quietest. Tokens, processor and statements: 2 s",
+        "in a transaction of theirs: of ten rounds the quietest. Tokens, processor and statements: 1 or 2 s",
         "from when all streams have begun, eight at a time. Who asks, who answers, the model's stand-in and",
         f"Postgres share the processors. The client used at most {share:.0%} of one.",
     ]

@@ -5,7 +5,8 @@ python -m infra.bench.paced PORT
 The name of the model is the pace: `at-50` says fifty tokens a second, the first of them after FIRST_SECONDS,
 and `at-0` as many as the connection takes. `options.num_predict` is how many it says. Each token is a line
 and a chunk of its own, written when its time has come by the clock: who is slow to read does not slow it
-down. `POST /end` has all answers end now, and tells how many tokens were said since it was asked last.
+down. `silent` takes a request and says nothing. `POST /end` has all answers end now, and tells how many
+tokens were said since it was asked last; `GET /held` how many requests the silent one has.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from infra.local.ports import LOOPBACK
 
 FIRST_SECONDS = 0.02
 WORD = "word "
+SILENT = "silent"
 
 _AT_ONCE = 50
 _HEAD = (
@@ -56,8 +58,17 @@ class Room:
         """Have all of them end; how many tokens were said since the last time, as an answer."""
         for speaker in list(self.speaking):
             speaker.end()
-        told, self.said = str(self.said).encode(), 0
-        return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told)
+        told, self.said = self.said, 0
+        return _number(told)
+
+    def held(self) -> bytes:
+        """How many wait for a word, as an answer."""
+        return _number(sum(speaker.is_silent for speaker in self.speaking))
+
+
+def _number(told: int) -> bytes:
+    digits = str(told).encode()
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(digits), digits)
 
 
 class Speaker(asyncio.Protocol):
@@ -65,6 +76,7 @@ class Speaker(asyncio.Protocol):
 
     def __init__(self, room: Room) -> None:
         """Nothing was asked yet."""
+        self.is_silent = False
         self._room = room
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -105,12 +117,20 @@ class Speaker(asyncio.Protocol):
         if head.startswith(b"POST /api/chat "):
             self._begin(json.loads(body))
         elif self._transport is not None:
-            self._transport.write(self._room.end() if head.startswith(b"POST /end ") else _STRANGE)
+            self._transport.write(self._told(head))
             self._transport.close()
 
+    def _told(self, head: bytes) -> bytes:
+        if head.startswith(b"POST /end "):
+            return self._room.end()
+        return self._room.held() if head.startswith(b"GET /held ") else _STRANGE
+
     def _begin(self, asked: dict[str, Any]) -> None:
-        rate = float(asked["model"].removeprefix("at-"))
         self._room.speaking.add(self)
+        if asked["model"] == SILENT:
+            self.is_silent = True
+            return
+        rate = float(asked["model"].removeprefix("at-"))
         self._wanted = self._left = int(asked["options"]["num_predict"])
         self._pause = 1 / rate if rate else 0.0
         self._due = self._loop.time() + FIRST_SECONDS
@@ -145,6 +165,8 @@ class Speaker(asyncio.Protocol):
     def end(self) -> None:
         """Say no more."""
         if self._transport is not None:
+            if self.is_silent:
+                self._transport.write(_HEAD)
             self._transport.write(_last(self._wanted - self._left))
             self._transport.close()
         self._left, self._transport = 0, None

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -109,6 +110,16 @@ class Rig:
 
     def serve(self, application: str) -> int:
         """Start uvicorn, one worker, on `module:name` until the run ends; returns its port."""
+        return self.serve_all(application)[0]
+
+    def serve_all(self, *applications: str) -> list[int]:
+        """The same for several, each in a process of its own: they start beside each other."""
+        started = [self._serve(application) for application in applications]
+        for port, process in started:
+            _until(partial(_serves, port), process, self.folder / "server.log")
+        return [port for port, _ in started]
+
+    def _serve(self, application: str) -> tuple[int, subprocess.Popen[bytes]]:
         log = self.folder / "server.log"
         with socket.create_server((LOOPBACK, 0), backlog=512) as listener, log.open("ab") as file:
             port = int(listener.getsockname()[1])
@@ -119,8 +130,7 @@ class Rig:
                 descriptors=(listener.fileno(),),
             )
             self._stack.callback(_end, process, signal.SIGTERM)
-        _until(lambda: _serves(port), process, log)
-        return port
+        return port, process
 
 
 @contextmanager

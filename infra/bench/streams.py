@@ -2,16 +2,18 @@
 
 It reads the question
 
-    {"rounds", "seconds", "model", "owner", "ways": {name: {"port", "watched", "requests": [request, …]}}}
+    {"rounds", "seconds", "pause", "model", "owner",
+     "ways": {name: {"port", "watched", "requests": [request, …]}}}
 
 where `requests` are whole HTTP requests, one a stream, and gives of each way, a value a round: milliseconds
 to the first token (`first_ms`) and tokens per second of all streams together (`rate`), and of those that are
 `watched` what their server used for it. `own_ms` are, where there is an `owner`, the statements alone that a
-chat sends before its model is asked.
+chat sends before its model is asked. Before each there is a `pause`, in seconds: what was asked before it may
+still have to be settled.
 
-The rate is that of so many `seconds` from the moment when the last stream has its first token; then the
-`model`, a port, is told to end. Where `seconds` is 0, they end by themselves, and it is that up to the last
-token.
+The rate is that from one token, once the last stream has its first, to the first that comes so many `seconds`
+later: an end between two tokens would count one more or less. Then the `model`, a port, is told to end. Where
+`seconds` is 0, they end by themselves, and it is that up to the last token.
 """
 
 import asyncio
@@ -29,9 +31,6 @@ from uuid import UUID
 
 import uvloop
 
-from common.database import get_database
-from common.ids import new_id
-from functions.ai.repository import reservations
 from infra.bench.paced import WORD
 from infra.local.ports import LOOPBACK
 
@@ -54,6 +53,22 @@ class Run:
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    awaited: "tuple[float, asyncio.Future[float]] | None" = None
+
+    def came(self, moment: float, number: int) -> None:
+        """So many tokens at once."""
+        self.arrivals.append((moment, number))
+        if self.awaited is not None and moment >= self.awaited[0]:
+            self.awaited[1].set_result(moment)
+            self.awaited = None
+
+    async def arrival(self, moment: float, patience: float) -> float:
+        """When the first token from this moment on comes; where none does, the end of the wait for it."""
+        comes: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self.awaited = (moment, comes)
+        await asyncio.wait((comes, self.ended), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        self.awaited = None
+        return comes.result() if comes.done() else time.perf_counter()
 
     def began(self, moment: float, waited: float) -> None:
         """One more stream has its first token."""
@@ -116,7 +131,7 @@ class Stream(asyncio.Protocol):
     def _count(self, now: float, number: int) -> None:
         run, before = self._run, self._tokens
         self._tokens += number
-        run.arrivals.append((now, number))
+        run.came(now, number)
         if not before:
             run.began(now, now - self._asked)
             self.begun.set_result(None)
@@ -191,6 +206,15 @@ async def _end(model: int, all_ended: "asyncio.Future[Any]") -> int:
             return said
 
 
+async def _window(run: Run, moment: float, seconds: float) -> tuple[float, float]:
+    """Between which moments tokens are counted."""
+    if seconds:
+        opened = await run.arrival(moment, seconds)
+        return opened, await run.arrival(opened + seconds, 2 * seconds)
+    await run.ended
+    return moment, run.arrivals[-1][0] if run.arrivals else moment
+
+
 async def run_once(way: Way, model: int, seconds: float) -> Found:
     """All streams of one way at once, and what that took."""
     loop = asyncio.get_running_loop()
@@ -201,9 +225,8 @@ async def run_once(way: Way, model: int, seconds: float) -> Found:
     async with asyncio.timeout(PATIENCE):
         await _begin(streams)
         await asyncio.wait((run.open, run.ended), return_when=asyncio.FIRST_COMPLETED)
-        opened = await way.look(used) if seconds else time.perf_counter()
-        await asyncio.wait((run.ended,), timeout=seconds or None)
-        closed = time.perf_counter() if seconds or not run.arrivals else run.arrivals[-1][0]
+        looked_at = await way.look(used) if seconds else time.perf_counter()
+        opened, closed = await _window(run, looked_at, seconds)
         looked = await way.look(used)
         said = await _end(model, all_ended)
     if missing := said - run.between(0.0, time.perf_counter()):
@@ -211,50 +234,34 @@ async def run_once(way: Way, model: int, seconds: float) -> Found:
     return {
         "first_ms": median(run.first) * 1000 if run.first else 0.0,
         "rate": run.between(opened, closed) / max(1e-6, closed - opened),
-        "used": used, "tokens": run.between(opened, looked), "errors": run.errors,
+        "used": used, "tokens": run.between(looked_at, looked), "errors": run.errors,
         "client_share": (time.process_time() - own) / (time.perf_counter() - began),
     }  # fmt: skip
 
 
-def own_statements(owner: UUID) -> Callable[[], float]:
-    """Milliseconds of what a chat asks the database before it asks a model, in the transaction of its own."""
-    database = get_database("ai")
-
-    def once() -> float:
-        wanted = new_id()
-
-        def reserve(session: Any) -> None:  # noqa: ANN401 - a session
-            reservations.hold_owner(session, owner)
-            [standing] = reservations.standing(session, owner, None, "at-50")
-            reservations.reserve(
-                session, reservations.Reservation(wanted, owner, None, "at-50", standing.today, 9, 9)
-            )
-
-        began = time.perf_counter()
-        database.transaction(reserve)
-        took = (time.perf_counter() - began) * 1000
-        database.transaction(lambda session: reservations.settle(session, wanted, 9, 1))
-        return took
-
-    return once
-
-
 async def answer(question: Found) -> Found:
     """Each way in each round, another one first each time."""
-    own = own_statements(UUID(question["owner"])) if question["owner"] else None
+    own = _own(question["owner"]) if question["owner"] else None
     found: dict[str, list[Found]] = defaultdict(list)
     own_ms: list[float] = []
-    if own is not None:
-        own()  # connects
     ways = {name: Way(**way) for name, way in question["ways"].items()}
     names = list(ways)
     for number in range(question["rounds"]):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
+            await asyncio.sleep(question["pause"])
             found[name].append(await run_once(ways[name], question["model"], question["seconds"]))
         if own is not None:
+            await asyncio.sleep(question["pause"])
             own_ms.append(own())
     return {"ways": found, "own_ms": own_ms}
+
+
+def _own(owner: str) -> Callable[[], float]:
+    # What it imports takes a second, and most questions need none of it.
+    from infra.bench.own_statements import own_statements
+
+    return own_statements(UUID(owner))
 
 
 def main() -> None:

@@ -1,46 +1,6 @@
-"""`ai` under a watch: `GET /watch` tells what its process has used so far, everything else is `ai`.
-
-`{"statements", "seconds", "bytes"}`: statements sent to the database, without BEGIN and COMMIT; seconds of a
-processor; memory that is resident.
-"""
-
-import json
-import os
-import resource
-import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Engine, event
+"""`ai` under a watch."""
 
 from functions.ai.app import app as ai
+from infra.bench.watch import Watched
 
-type Scope = MutableMapping[str, Any]
-type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_sent = {"statements": 0}
-
-
-@event.listens_for(Engine, "before_cursor_execute")
-def _count(*_: object) -> None:
-    _sent["statements"] += 1
-
-
-def _resident() -> int:
-    if (told := Path("/proc/self/statm")).exists():
-        return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # elsewhere its peak, which is what grows
-
-
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one request."""
-    if scope["type"] != "http" or scope["path"] != "/watch":
-        await ai(scope, receive, send)
-        return
-    used = {**_sent, "seconds": time.process_time(), "bytes": _resident()}
-    body = json.dumps(used).encode()
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": 200, "headers": [length]})
-    await send({"type": "http.response.body", "body": body})
+app = Watched(ai)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.bench import ai, file_lists, pictures, uploads
+from infra.bench import file_lists, hanging, model_calls, pictures, uploads
 from infra.bench.__main__ import MEASURES
 from infra.bench.figures import Figure, Result, percentile, table
 from infra.bench.spans import LAYERS
@@ -49,16 +49,26 @@ ROWS = {
         for clients in uploads.CLIENTS
         for name, way in uploads.WAYS.items()
     },
-    f"{ai.NAMES[ai.CHAT]}, the first token": [
+    f"{model_calls.NAMES[model_calls.CHAT]}, the first token": [
         "first token",
         "its statements alone",
         "ours - straight - statements",
         "errors",
     ],
-    f"{ai.NAMES[ai.TALK]}, the first token": ["first token", "ours - straight", "errors"],
-    **{f"{name}, 1 stream": STREAMED for name in ai.NAMES.values()},
-    **{f"{name}, 2 streams": ["tokens", "first token", *STREAMED[1:]] for name in ai.NAMES.values()},
-    **{f"{name}, without a pace": ["tokens"] for name in ai.NAMES.values()},
+    f"{model_calls.NAMES[model_calls.TALK]}, the first token": ["first token", "ours - straight", "errors"],
+    **{f"{name}, 1 stream": STREAMED for name in model_calls.NAMES.values()},
+    **{f"{name}, 2 streams": ["tokens", "first token", *STREAMED[1:]] for name in model_calls.NAMES.values()},
+    **{f"{name}, without a pace": ["tokens"] for name in model_calls.NAMES.values()},
+    **{
+        hanging.group(way, hanging.QUICK_CALLS): [
+            "p50",
+            "p99",
+            "reads",
+            "calls that the model holds",
+            "errors",
+        ]
+        for way in (hanging.TOGETHER, hanging.APART)
+    },
     "GET /users/me, each layer's own time": [
         "Mangum, or the outermost ASGI layer",
         *LAYERS,
