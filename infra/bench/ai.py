@@ -71,7 +71,7 @@ class Bench:
             "seconds": seconds,
             "pause": 0.0 if watched else PAUSE,
             "model": self.ports[STRAIGHT],
-            "owner": None if watched else self.accounts[0]["id"],
+            "own": None if watched else {"port": self.ports[CHAT], "account": self.accounts[0]["id"]},
             "ways": asked,
         }
         found: Found = self.rig.ask("streams", question, patience=2 * PATIENCE)
@@ -98,7 +98,7 @@ def measure(
     progress("starting a server of models, and uvicorn for ai, users, and all functions together")
     paces = QUICK if quick else PACES
     bench = _start(rig, accounts, max(paces), is_shared=quick)
-    figures, shares = list(_first(bench, 2 if quick else ROUNDS, progress)), []
+    figures, shares = list(_first(bench, 1 if quick else ROUNDS, progress)), []
     for streams, (pace, rounds, seconds) in paces.items():
         progress(f"{_streams(streams)} of {pace} tokens a second")
         found = bench.ask(Requests(streams, pace, ENDLESS), rounds, seconds)["ways"]

@@ -14,6 +14,7 @@ CALLS = 200
 QUICK_CALLS = 8
 ROUNDS = 3
 SECONDS = 0.7
+PAUSE = 0.5  # seconds: a little more than what is said waits to be stored
 TOGETHER, APART = "all functions in one process", "each function in a process of its own"
 
 type Ports = tuple[int, int]
@@ -39,6 +40,7 @@ def measure(
     question = {
         "rounds": 1 if quick else ROUNDS,
         "seconds": 0.1 if quick else SECONDS,
+        "pause": 0.0 if quick else PAUSE,
         "model": model,
         "ways": {
             way: {

@@ -2,12 +2,14 @@
 
 It reads the question
 
-    {"rounds", "seconds", "model", "ways": {name: {"read": {"port", "clients"}, "ai", "calls": [request, …]}}}
+    {"rounds", "seconds", "pause", "model",
+     "ways": {name: {"read": {"port", "clients"}, "ai", "calls": [request, …]}}}
 
 where `read` is as `infra.bench.load` takes it, and `calls` are whole HTTP requests to the port `ai`, for the
 silent model of `infra.bench.paced` at the port `model`. It gives of each way the milliseconds of each read of
 all rounds, `quiet` and `hanging`, how many calls the model held in each round (`held`), and `errors` by kind.
-It fails where the model does not hold all of them, or `ai` does not count as many under way.
+Before each turn there is a `pause`, in seconds, in which what has ended is stored. It fails where the model
+does not hold all of the calls, or `ai` does not count as many under way.
 """
 
 import asyncio
@@ -26,7 +28,6 @@ from infra.bench import load
 from infra.local.ports import LOOPBACK
 
 PATIENCE = 60.0  # seconds until all calls hang, and until all have ended
-BEFORE = 0.4  # seconds in which what has ended is stored
 _RUNNING = "lambkin_ai_running "
 
 type Found = dict[str, Any]
@@ -74,7 +75,6 @@ class Way:
 
     async def turn(self, model: int, seconds: float) -> None:
         """Quiet, then while all calls hang."""
-        await asyncio.sleep(BEFORE)
         await self.reads(seconds, self.quiet)
         async with self._all_hanging(model):
             await self.reads(seconds, self.hanging)
@@ -116,6 +116,7 @@ async def answer(question: Found) -> Found:
         await way.reads(min(0.2, question["seconds"]), [])  # pool connected
     for _ in range(question["rounds"]):
         for way in ways.values():
+            await asyncio.sleep(question["pause"])
             await way.turn(question["model"], question["seconds"])
     return {
         name: {"quiet": way.quiet, "hanging": way.hanging, "held": way.held, "errors": way.errors}

@@ -2,14 +2,14 @@
 
 It reads the question
 
-    {"rounds", "seconds", "pause", "model", "owner",
+    {"rounds", "seconds", "pause", "model", "own": {"port", "account"},
      "ways": {name: {"port", "watched", "requests": [request, …]}}}
 
 where `requests` are whole HTTP requests, one a stream, and gives of each way, a value a round: milliseconds
 to the first token (`first_ms`) and tokens per second of all streams together (`rate`), and of those that are
-`watched` what their server used for it. `own_ms` are, where there is an `owner`, the statements alone that a
-chat sends before its model is asked. Before each there is a `pause`, in seconds: what was asked before it may
-still have to be settled.
+`watched` what their server used for it. `own_ms` are, unless `own` is null, the statements alone that a chat
+of that account sends before its model is asked, from that port's process. Before each there is a `pause`, in
+seconds: what was asked before it may still have to be settled.
 
 The rate is that from one token, once the last stream has its first, to the first that comes so many `seconds`
 later: an end between two tokens would count one more or less. Then the `model`, a port, is told to end. Where
@@ -22,12 +22,11 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 from typing import Any, cast
-from uuid import UUID
 
 import uvloop
 
@@ -241,7 +240,7 @@ async def run_once(way: Way, model: int, seconds: float) -> Found:
 
 async def answer(question: Found) -> Found:
     """Each way in each round, another one first each time."""
-    own = _own(question["owner"]) if question["owner"] else None
+    own = question["own"]
     found: dict[str, list[Found]] = defaultdict(list)
     own_ms: list[float] = []
     ways = {name: Way(**way) for name, way in question["ways"].items()}
@@ -253,15 +252,8 @@ async def answer(question: Found) -> Found:
             found[name].append(await run_once(ways[name], question["model"], question["seconds"]))
         if own is not None:
             await asyncio.sleep(question["pause"])
-            own_ms.append(own())
+            own_ms.append(await asyncio.to_thread(ask, own["port"], "GET", f"/own/{own['account']}"))
     return {"ways": found, "own_ms": own_ms}
-
-
-def _own(owner: str) -> Callable[[], float]:
-    # What it imports takes a second, and most questions need none of it.
-    from infra.bench.own_statements import own_statements
-
-    return own_statements(UUID(owner))
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
-"""An application under a watch: `GET /watch` tells what its process has used so far, the rest is its own.
+"""An application with `ai` in it, under a watch: these two are the watch's, the rest is its own.
 
-`{"statements", "seconds", "bytes"}`: statements sent to the database, without BEGIN and COMMIT; seconds of a
-processor; memory that is resident.
+`GET /watch` tells what its process has used so far, `{"statements", "seconds", "bytes"}`: statements sent to
+the database, without BEGIN and COMMIT; seconds of a processor; memory that is resident.
+
+`GET /own/{account}` tells, in milliseconds, what a chat asks the database before it asks a model, alone.
 """
 
+import asyncio
 import json
 import os
 import resource
@@ -11,8 +14,11 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, event
+
+from infra.bench.own_statements import own_statements
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,11 +48,15 @@ class Watched:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] != "/watch":
-            await self._app(scope, receive, send)
-            return
-        used = {**_sent, "seconds": time.process_time(), "bytes": _resident()}
-        body = json.dumps(used).encode()
+        match scope["path"].split("/") if scope["type"] == "http" else ():
+            case ["", "watch"]:
+                told: Any = {**_sent, "seconds": time.process_time(), "bytes": _resident()}
+            case ["", "own", account]:
+                told = await asyncio.to_thread(own_statements, UUID(account))
+            case _:
+                await self._app(scope, receive, send)
+                return
+        body = json.dumps(told).encode()
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": body})
