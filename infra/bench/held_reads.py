@@ -31,6 +31,7 @@ PATIENCE = 60.0  # seconds until all calls hang, and until all have ended
 _RUNNING = "lambkin_ai_running "
 
 type Found = dict[str, Any]
+type Call = asyncio.Future[tuple[str, str]]
 
 
 class NotHanging(Exception):
@@ -83,7 +84,7 @@ class Way:
     async def _all_hanging(self, model: int) -> AsyncIterator[None]:
         wanted = len(self.calls)
         calls = [asyncio.ensure_future(exchange(self.ai, request)) for request in self.calls]
-        await _until(self.ai, model, wanted)
+        await _until(self.ai, model, wanted, calls)
         yield
         self.held.append(int(await told(model, "GET", "/held")))
         if self.held[-1] != wanted or any(each.done() for each in calls):
@@ -92,11 +93,11 @@ class Way:
         async with asyncio.timeout(PATIENCE):
             statuses = [status for status, _ in await asyncio.gather(*calls)]
         self.errors += Counter(f"status {each} of a call that hung" for each in statuses if each != "200")
-        await _until(self.ai, model, 0)
+        await _until(self.ai, model, 0, ())
 
 
-async def _until(ai: int, model: int, wanted: int) -> None:
-    """Wait until the model holds so many, and `ai` has as many under way."""
+async def _until(ai: int, model: int, wanted: int, calls: Sequence[Call]) -> None:
+    """Wait until the model holds so many, and `ai` has as many under way; none of the calls may end."""
     began = time.monotonic()
     while True:
         held = int(await told(model, "GET", "/held"))
@@ -104,8 +105,10 @@ async def _until(ai: int, model: int, wanted: int) -> None:
         running = sum(int(float(line.split()[-1])) for line in metrics if line.startswith(_RUNNING))
         if held == running == wanted:
             return
-        if time.monotonic() - began > PATIENCE:
-            raise NotHanging(f"{wanted} calls were to hang: the model holds {held}, and ai has {running}.")
+        ended = Counter(each.result()[0] for each in calls if each.done())
+        if ended or time.monotonic() - began > PATIENCE:
+            found = f"the model holds {held}, ai has {running}, ended are {dict(ended)}"
+            raise NotHanging(f"{wanted} calls were to hang: {found}.")
         await asyncio.sleep(0.02)
 
 
