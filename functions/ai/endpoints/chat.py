@@ -55,6 +55,6 @@ async def create_chat_completion(
     """
     if not body.stream:
         return await while_connected(request, chat.complete(body, principal))
-    events = EventStream(chat.stream(body, principal))
-    await while_connected(request, events.first())
+    events = EventStream(chat.stream(body, principal), request)
+    await events.first()
     return events

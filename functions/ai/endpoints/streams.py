@@ -88,42 +88,47 @@ class EventStream(StreamingResponse):
     """Chunks as events. It owns what it sends: whatever ends it, the chunks are closed with it.
 
     What is ready at once is sent at once: where the model says more than the process can send one by one,
-    several events share a write, and none waits for another.
+    several events share a write, and none waits for another. It has two tasks from its beginning to its end,
+    one that reads the chunks and one that waits for the client to leave: others, for each part of the way,
+    would come before the first token.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncGenerator[Json]) -> None:
+    def __init__(self, chunks: AsyncGenerator[Json], request: Request) -> None:
         """`first` must have returned before it is sent."""
         self._chunks = chunks
         self._ready: deque[bytes] = deque()
         self._news, self._room = asyncio.Event(), asyncio.Event()
-        self._reading: asyncio.Task[None] | None = None
+        # A task, as the wait for a chunk may be interrupted, and the chunk may not.
+        self._reading = asyncio.ensure_future(self._read())
+        self._leaving = asyncio.ensure_future(_left(request))
+        for task in (self._reading, self._leaving):
+            task.add_done_callback(lambda _: self._news.set())
         super().__init__(self._events(), headers=AT_ONCE)
 
     async def first(self) -> None:
-        """Wait for the first chunk, at most PATIENCE_SECONDS. Raises what the chunks raise before it."""
-        reading = self._start()
+        """Wait for the first chunk, at most PATIENCE_SECONDS.
+
+        Raises ClientDisconnect, ServerStopped, and what the chunks raise before it.
+        """
         try:
-            if await self._comes(PATIENCE_SECONDS) and reading.done() and not self._ready:
-                reading.result()
+            await self._comes(PATIENCE_SECONDS)
+            if self._reading.done() and not self._ready:
+                self._reading.result()
         except BaseException:
             await self._close()
             raise
+        if self._leaving.done():
+            await self._close()
+            raise ClientDisconnect
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         """Send it, until it ends or its client leaves."""
         try:
-            await super().__call__(scope, receive, send)
+            await self.stream_response(send)
         finally:
             await self._close()
-
-    def _start(self) -> "asyncio.Task[None]":
-        # A task, as the wait for a chunk may be interrupted, and the chunk may not.
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._read())
-            self._reading.add_done_callback(lambda _: self._news.set())
-        return self._reading
 
     async def _read(self) -> None:
         # Closed here, as a client that does not read keeps the rest waiting.
@@ -145,14 +150,14 @@ class EventStream(StreamingResponse):
         return True
 
     async def _close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        for task in (self._reading, self._leaving):
+            task.cancel()
+        await asyncio.gather(self._reading, self._leaving, return_exceptions=True)
         await self._chunks.aclose()
 
     def _take(self) -> bytes:
         """All that is ready; what comes while it is sent is news, and so is the end."""
-        if self._reading is not None and not self._reading.done():
+        if not (self._reading.done() or self._leaving.done()):
             self._news.clear()
         taken = b"".join(self._ready)
         self._ready.clear()
@@ -160,15 +165,17 @@ class EventStream(StreamingResponse):
         return taken
 
     async def _events(self) -> AsyncIterator[bytes]:
-        reading, seconds = self._start(), 0.0
+        seconds = 0.0
         try:
-            while self._ready or not reading.done():
+            while self._ready or not self._reading.done():
+                if self._leaving.done():
+                    return
                 if not await self._comes(seconds):
                     yield _COMMENT
                 elif taken := self._take():
                     yield taken
                 seconds = QUIET_SECONDS
-            reading.result()
+            self._reading.result()
             yield _DONE
         except Exception as error:  # noqa: BLE001 - whatever it is, the status is sent: an event tells it
             yield _event(openai_error(problem(_told(error))))

@@ -1,12 +1,27 @@
 """Server-sent events, read as a client of OpenAI's reads them."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fastapi import Request
+
 type Json = dict[str, Any]
 
 PATH = "/v1/ai/chat/completions"
+
+
+class Client:
+    """Stays until it leaves."""
+
+    def __init__(self) -> None:
+        self.leaves = asyncio.Event()
+        self.request = Request({"type": "http", "method": "POST", "headers": []}, self.receive)
+
+    async def receive(self) -> dict[str, Any]:
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
 
 
 def asking(prompt: str, model: str = "tiny", **more: Any) -> Json:

@@ -5,7 +5,11 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import pytest
+from starlette.requests import ClientDisconnect
+
 from functions.ai.endpoints.streams import MOST_READY, EventStream
+from tests.functions.ai.sse import Client
 
 MANY = 10 * MOST_READY
 
@@ -28,7 +32,7 @@ class Model:
 
 def test_events_that_are_ready_share_a_write_and_none_is_lost_or_moved() -> None:
     async def read() -> list[bytes]:
-        events = EventStream(Model().chunks())
+        events = EventStream(Model().chunks(), Client().request)
         await events.first()
         return [bytes(part) async for part in events.body_iterator]  # type: ignore[arg-type]  # it yields bytes
 
@@ -41,22 +45,39 @@ def test_events_that_are_ready_share_a_write_and_none_is_lost_or_moved() -> None
 
 def test_a_model_is_not_read_further_than_its_client_reads() -> None:
     async def leave() -> Model:
-        model = Model()
-        events = EventStream(model.chunks())
+        model, client = Model(), Client()
+        events = EventStream(model.chunks(), client.request)
         await events.first()
         await asyncio.sleep(0)
         assert model.said == MOST_READY
         assert not model.closed
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.disconnect"}
-
         async def send(_: object) -> None:
+            client.leaves.set()
             await asyncio.sleep(0)
 
-        await events({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+        await events({"type": "http", "asgi": {"spec_version": "2.3"}}, client.receive, send)
         return model
 
     model = asyncio.run(leave())
     assert model.closed
     assert model.said < MANY
+
+
+def test_who_leaves_before_the_first_word_leaves_no_model_at_work() -> None:
+    class Silent(Model):
+        async def chunks(self) -> AsyncGenerator[dict[str, Any]]:
+            try:
+                await asyncio.Event().wait()
+                yield {}
+            finally:
+                self.closed = True
+
+    async def leave() -> Model:
+        model, client = Silent(), Client()
+        asyncio.get_running_loop().call_soon(client.leaves.set)
+        with pytest.raises(ClientDisconnect):
+            await EventStream(model.chunks(), client.request).first()
+        return model
+
+    assert asyncio.run(leave()).closed

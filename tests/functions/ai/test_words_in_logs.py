@@ -16,7 +16,7 @@ from common.jobs.outcomes import describe_error
 from common.ollama import asking as asking_ollama
 from functions.ai.endpoints.streams import EventStream
 from tests.functions.ai.conversations.talking import begin
-from tests.functions.ai.sse import PATH, asking
+from tests.functions.ai.sse import PATH, Client, asking
 from tests.support.ollama import FAULTS, FakeOllama
 from tests.support.world import World
 
@@ -57,7 +57,7 @@ def test_a_fault_of_ours_is_told_by_its_class_and_its_place(capsys: pytest.Captu
         int("what the model said")
 
     async def read() -> list[bytes]:
-        events = EventStream(chunks())
+        events = EventStream(chunks(), Client().request)
         await events.first()
         return [bytes(part) async for part in events.body_iterator]  # type: ignore[arg-type]  # it yields bytes
 
