@@ -24,13 +24,6 @@ class ConversationTooLong(Conflict):
     detail = "This conversation is too long for another message: begin a new one."
 
 
-class NoDefaultModel(InvalidInput):
-    """No model is named, and none is the default."""
-
-    code = "no_default_model"
-    detail = "Name a `model`: no model is the default of `chat`."
-
-
 class TooManyListeners(TooManyRequests):
     """So many connections listen to the message in this process that no other may."""
 

@@ -15,9 +15,10 @@ from common.database import AnyRow
 from common.errors import NotFound
 from common.ids import new_id
 from common.pagination import Page, PageParameters
-from functions.ai.conversation_problems import NoDefaultModel, UnknownMessage
+from functions.ai.conversation_problems import UnknownMessage
+from functions.ai.models import named_or_default
 from functions.ai.repository import conversations as stored
-from functions.ai.repository import messages, models
+from functions.ai.repository import messages
 from functions.ai.repository.conversations import Filters
 from functions.ai.schemas.conversations import (
     ConversationChange,
@@ -29,9 +30,7 @@ from functions.ai.schemas.conversations import (
 
 def create(session: Session, user: Principal, wanted: ConversationCreate) -> ConversationRead:
     """Begin a conversation, in which nothing is said yet. Raises NoDefaultModel."""
-    model = wanted.model or models.default_for(session, "chat")
-    if model is None:
-        raise NoDefaultModel
+    model = named_or_default(session, wanted.model, "chat")
     conversation_id = stored.add(
         session,
         {

@@ -7,22 +7,30 @@ from array import array
 from typing import Any
 
 from common import ollama
+from common.database import in_reading
 from common.ollama import ModelRefused
 from common.principals import Principal
 from functions.ai.admission import admitted
+from functions.ai.models import named_or_default
 from functions.ai.schemas import Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage
 
 type Vector = list[float]
 
 
 async def embed(request: EmbeddingRequest, principal: Principal) -> EmbeddingList:
-    """A vector for each text. Raises ModelRefused, what `admitted` raises, and what `ollama.embed` raises."""
+    """A vector for each text.
+
+    Raises NoDefaultModel, ModelRefused, what `admitted` raises, and what `ollama.embed` raises.
+    """
     texts = [request.input] if isinstance(request.input, str) else request.input
-    wanted: dict[str, Any] = {"model": request.model, "input": texts}
+    model = request.model
+    if model is None:
+        model = await in_reading(lambda connection: named_or_default(connection, None, "embedding"))
+    wanted: dict[str, Any] = {"model": model, "input": texts}
     if request.dimensions is not None:
         wanted["dimensions"] = request.dimensions
     estimate = ollama.estimate_tokens([{"content": text} for text in texts])
-    async with admitted(principal, model=request.model, prompt_tokens=estimate, max_tokens=0) as admission:
+    async with admitted(principal, model=model, prompt_tokens=estimate, max_tokens=0) as admission:
         told = await ollama.embed(wanted)
         counted = ollama.token_count(told, "prompt_eval_count")
         tokens = estimate if counted is None else counted
@@ -33,7 +41,7 @@ async def embed(request: EmbeddingRequest, principal: Principal) -> EmbeddingLis
             Embedding(index=index, embedding=_packed(each) if request.encoding_format == "base64" else each)
             for index, each in enumerate(vectors)
         ],
-        model=request.model,
+        model=model,
         usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
     )
 

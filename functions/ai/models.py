@@ -3,13 +3,25 @@
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
 from common import ollama
 from common.database import in_reading
+from common.errors import InvalidInput
 from common.ollama import ModelNotFound
 from common.principals import Principal
 from functions.ai.model_names import canonical
 from functions.ai.repository import models as stored
 from functions.ai.schemas import Model, ModelList
+
+
+class NoDefaultModel(InvalidInput):
+    """No model is named, and none is the default of the task."""
+
+    code = "no_default_model"
+    detail = "Name a `model`: no model is the default for this."
+
 
 _LIBRARY: Final = "library"
 
@@ -27,6 +39,14 @@ async def read_model(reader: Principal, name: str) -> Model:
     if await in_reading(lambda connection: stored.hidden(connection, reader.user_id, canonical(name))):
         await require_absent(name)
     return _model(name, await ollama.show_model(name))
+
+
+def named_or_default(connection: Connection | Session, name: str | None, task: str) -> str:
+    """The model that is named, or else the default for a task. Raises NoDefaultModel."""
+    found = name or stored.default_for(connection, task)
+    if found is None:
+        raise NoDefaultModel
+    return found
 
 
 async def require_absent(name: str) -> NoReturn:

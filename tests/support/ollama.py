@@ -166,7 +166,7 @@ class _Answer:
         self._call = call
         self._reader = reader
         self._writer = writer
-        self._model = str(call.body.get("model", ""))
+        self._model = str(call.body.get("model", "")).removesuffix(":latest")
         self._name = self._model.partition(":")[0]
 
     async def give(self) -> None:

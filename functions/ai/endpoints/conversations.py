@@ -12,8 +12,9 @@ from common.idempotency import Idempotent
 from common.pagination import BrokenCursor, Page, PageQuery
 from common.routing import Router
 from functions.ai import conversations, exports
-from functions.ai.conversation_problems import NoDefaultModel, UnknownMessage
+from functions.ai.conversation_problems import UnknownMessage
 from functions.ai.endpoints.exporting import DESCRIBED, exported
+from functions.ai.models import NoDefaultModel
 from functions.ai.schemas.conversations import (
     ConversationChange,
     ConversationCreate,

@@ -15,6 +15,7 @@ from common.ollama import (
 from common.routing import Router
 from functions.ai import embeddings
 from functions.ai.endpoints.streams import while_connected
+from functions.ai.models import NoDefaultModel
 from functions.ai.quotas import QuotaExceeded
 from functions.ai.schemas import EmbeddingList, EmbeddingRequest
 from functions.ai.turns import AiBusy
@@ -28,7 +29,7 @@ router = Router(prefix="/v1/ai/embeddings", tags=["ai"])
     summary="Turn texts into vectors",
     responses=problems(
         *(ModelFailed, ModelNotFound, ModelRefused, ModelServerBusy, ModelServerDown, ModelTooSlow),
-        *(AiBusy, QuotaExceeded, Unavailable),
+        *(AiBusy, NoDefaultModel, QuotaExceeded, Unavailable),
     ),
 )
 async def create_embeddings(
@@ -37,6 +38,6 @@ async def create_embeddings(
     """A vector of length 1 for each text, as OpenAI's `POST /embeddings`.
 
     Texts that mean alike have vectors that are near each other. A text that is longer than the model reads
-    is refused, and not cut.
+    is refused, and not cut. Without a `model` it is the default for `embedding`.
     """
     return await while_connected(request, embeddings.embed(body, principal))

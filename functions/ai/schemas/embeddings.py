@@ -14,7 +14,9 @@ type _Input = Annotated[Text, Field(min_length=1, max_length=_LONGEST)]
 class EmbeddingRequest(RequestModel):
     """Texts that are to become vectors."""
 
-    model: ModelName
+    model: ModelName | None = Field(
+        None, description="Without one, the default for `embedding`.", examples=["embeddinggemma:300m"]
+    )
     input: _Input | Annotated[list[_Input], Field(min_length=1, max_length=MOST_INPUTS)] = Field(
         description="A text, or up to 256 of them. Numbers of tokens are not taken: each model has its own.",
         examples=["The sky is blue."],

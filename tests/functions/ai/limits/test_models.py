@@ -141,6 +141,18 @@ def test_a_task_has_one_default(asgi: httpx.Client, world: World, admin: Person)
     world.run("delete from ai_models")
 
 
+def test_texts_without_a_model_are_for_the_default_for_embedding(
+    asgi: httpx.Client, world: World, ollama: FakeOllama, admin: Person
+) -> None:
+    wanted: dict[str, Any] = {"json": {"input": "a"}, "headers": world.person().headers}
+    refused = asgi.post("/v1/ai/embeddings", **wanted)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "no_default_model")
+    settle(asgi, admin, "vectors", tasks=["embedding"])
+    made = asgi.post("/v1/ai/embeddings", **wanted)
+    world.run("delete from ai_models")
+    assert (made.status_code, made.json()["model"]) == (200, "vectors:latest")
+
+
 def test_what_a_model_sees_at_once_is_what_is_settled(
     asgi: httpx.Client, world: World, ollama: FakeOllama, admin: Person
 ) -> None:
