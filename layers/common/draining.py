@@ -80,7 +80,8 @@ async def until_the_end() -> AsyncIterator[None]:
     process, loop = _here(), asyncio.get_running_loop()
     try:
         async with asyncio.timeout_at(loop.time() if process.ends else None) as bound:
-            process.under_way.add(bound)
+            if not process.ends:
+                process.under_way.add(bound)
             try:
                 yield
             finally:
@@ -101,8 +102,9 @@ async def drain(seconds: float | None = None) -> None:
     """End what is under way, for at most so many seconds, or SECONDS."""
     process, most = _here(), SECONDS if seconds is None else seconds
     process.stops = process.ends = True
-    for bound in process.under_way:
-        bound.reschedule(asyncio.get_running_loop().time())
+    while process.under_way:
+        # Once each: what has begun to end may be at it still when this is called again.
+        process.under_way.pop().reschedule(asyncio.get_running_loop().time())
     try:
         async with asyncio.timeout(most):
             await asyncio.gather(*(work.drain() for work in list(process.work)))

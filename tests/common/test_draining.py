@@ -42,6 +42,31 @@ def test_what_is_under_way_is_ended_and_what_begins_later_too() -> None:
     asyncio.run(run())
 
 
+def test_what_takes_long_to_end_is_told_once() -> None:
+    async def run() -> None:
+        go_on = asyncio.Event()
+
+        async def slow() -> None:
+            async with until_the_end():
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await go_on.wait()
+
+        before = asyncio.create_task(slow())
+        await asyncio.sleep(0)
+        await draining.drain()
+        after = asyncio.create_task(slow())
+        await asyncio.sleep(0.01)
+        await draining.drain()
+        go_on.set()
+        for task in (before, after):
+            with pytest.raises(ServerStopped):
+                await task
+
+    asyncio.run(run())
+
+
 def test_until_then_nothing_else_is_changed() -> None:
     async def run() -> None:
         with pytest.raises(TimeoutError):
