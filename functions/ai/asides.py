@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -54,14 +55,15 @@ def title_conversation(job: JobContext) -> None:
 def summarise_conversation(job: JobContext) -> None:
     """Keep in short what was said up to a message, building on the summary before it."""
     conversation_id, message_id = UUID(job.payload["conversation_id"]), UUID(job.payload["message_id"])
-    model = job.transaction(lambda session: models.default_for(session, "summary"))
-    chat = OllamaChat(model or str(job.payload["model"]), [], {"num_predict": _SUMMARY_TOKENS})
+    chat = OllamaChat(str(job.payload["model"]), [], {"num_predict": _SUMMARY_TOKENS})
     octets = room_for(chat.num_ctx, _SUMMARY_TOKENS) * _OCTETS_A_TOKEN
-    found = job.transaction(lambda session: _to_summarise(session, conversation_id, message_id, octets))
+    found = job.transaction(
+        lambda session: _to_summarise(session, conversation_id, message_id, octets, chat.model)
+    )
     if found is None:
         return
-    owner_id, said = found
-    chat.messages.extend(_instructed(_SUMMARY, said))
+    owner_id, model, said = found
+    chat = replace(chat, model=model, messages=_instructed(_SUMMARY, said))
     if summary := _ask(job, owner_id, chat).strip():
         job.finish_with(lambda session: summaries.add(session, message_id, owner_id, summary, chat.model))
 
@@ -74,25 +76,35 @@ def _first_exchange(session: Session, conversation_id: UUID) -> tuple[UUID, str,
     branch = (conversation_id, held.leaf_id)
     rows = messages.some_of_branch(session, held.owner_id, branch, 0, _EXCHANGE)
     text = "\n\n".join(f"{row.role}: {row.content[:_FIRST_CHARACTERS]}" for row in rows)
-    # Who answered may be asked: the conversation's own model may be one that its person may not use.
-    model = models.default_for(session, "title") or rows[-1].model or held.model
-    return held.owner_id, model, text
+    model = _whom(session, held.owner_id, "title", (rows[-1].model, held.model))
+    return None if model is None else (held.owner_id, model, text)
 
 
 def _to_summarise(
-    session: Session, conversation_id: UUID, message_id: UUID, octets: int
-) -> tuple[UUID, str] | None:
-    """Whose it is, and what was said; None where it is done, or nobody needs it any more."""
+    session: Session, conversation_id: UUID, message_id: UUID, octets: int, model: str
+) -> tuple[UUID, str, str] | None:
+    """Whose it is, whom to ask, and what was said; None where it is done, or nobody needs it any more."""
     held = conversations.read_any(session, conversation_id)
     if held is None or summaries.exists(session, message_id):
         return None
     before = summaries.latest(session, held.owner_id, conversation_id, message_id)
     rows = messages.history(session, held.owner_id, (conversation_id, message_id), octets)
     said = [f"{row.role}: {row.content}" for row in rows if before is None or row.depth > before.depth]
-    if not said:
+    asked = _whom(session, held.owner_id, "summary", (model, held.model))
+    if not said or asked is None:
         return None
     begin = [] if before is None else [f"Before: {before.content}"]
-    return held.owner_id, "\n\n".join([*begin, *_latest(said, octets)])
+    return held.owner_id, asked, "\n\n".join([*begin, *_latest(said, octets)])
+
+
+def _whom(session: Session, owner_id: UUID, task: str, named: Sequence[str | None]) -> str | None:
+    """The model of this task, or the first of those named that its owner may use; None where there is none.
+
+    An answer that failed names its model as others do, also one that was as though it was not there.
+    """
+    return models.default_for(session, task) or next(
+        (each for each in named if each and not models.hidden(session, owner_id, canonical(each))), None
+    )
 
 
 def _latest(said: Sequence[str], octets: int) -> list[str]:

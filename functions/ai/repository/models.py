@@ -22,7 +22,7 @@ _HIDDEN: Final = text("""
 """)
 
 
-def hidden(connection: Connection, user_id: UUID, name: str | None = None) -> frozenset[str]:
+def hidden(connection: Connection | Session, user_id: UUID, name: str | None = None) -> frozenset[str]:
     """The names of the models that an account may not use; of this one alone where it is given."""
     values = {"user_id": user_id, "name": name, "most": _MOST}
     return frozenset(connection.execute(_HIDDEN, values).scalars())

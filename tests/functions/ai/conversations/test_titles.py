@@ -10,6 +10,7 @@ import pytest
 from common.database import AnyRow
 from tests.functions.ai.conversations.talking import Talk, begin
 from tests.functions.ai.limits.rules import limit, used
+from tests.support.fixtures import SettingsChange
 from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
 from tests.support.world import Person, World
@@ -75,6 +76,36 @@ def test_who_answered_is_asked_and_not_whom_the_person_only_named(
     run_jobs("ai")
     assert talk.read()["titled_by"] == "model"
     assert {call.body["model"] for call in ollama.calls if mark in call.prompt} == {"tiny"}
+
+
+@contextmanager
+def hidden_from_all(world: World, name: str) -> Iterator[None]:
+    """A model that nobody may use, for now."""
+    world.run("insert into ai_models (name, roles) values (:name, '{}')", name=name)
+    try:
+        yield
+    finally:
+        world.run("delete from ai_models where name = :name", name=name)
+
+
+def test_a_model_that_the_person_may_not_use_gives_no_title_and_no_summary(
+    asgi: httpx.Client, world: World, ollama: FakeOllama, settings: SettingsChange
+) -> None:
+    settings(OLLAMA_NUM_CTX="1024")
+    person, mark = world.person(), uuid4().hex
+    with hidden_from_all(world, "ada/poet:3b"):
+        named = begin(asgi, person, model="ada/poet:3b")
+        assert named.say(f"{mark} say 2")["state"] == "failed"
+        assert named.say(f"{mark} say 2", model="tiny")["state"] == "done"
+        long = begin(asgi, person, title="Long")
+        for _ in range(4):
+            long.say(f"{mark} {'so it was said once more ' * 32} say 1", model="tiny")
+        assert long.say(f"{mark} say 1", model="ada/poet:3b")["state"] == "failed"
+        world.run("delete from jobs where task = 'summarise_conversation' and payload->>'model' = 'tiny'")
+        run_jobs("ai")
+    assert {call.body["model"] for call in ollama.calls if mark in call.prompt} == {"tiny"}
+    assert {model for model, *_ in used(world, person.id)} == {"tiny:latest"}
+    assert (named.read()["title"], named.read()["titled_by"]) == (None, None)
 
 
 def test_what_the_model_cannot_name_stays_without_a_title(
