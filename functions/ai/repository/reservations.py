@@ -94,11 +94,13 @@ _COUNT: Final = f"""{_INTO_USAGE}
     group by owner_id, day, model, key_id order by owner_id, day, model, key_id
     {_SUM_UP}
 """  # noqa: S608 - constants of ours
-_COUNT_TOKENS: Final = text(f"""{_INTO_USAGE} values (
-        :owner_id, cast(now() at time zone 'utc' as date), :model, :key_id, 0, :prompt_tokens,
-        :completion_tokens
-    ) {_SUM_UP}
-""")
+# Nothing of somebody whose account is being erased: that may have been here already.
+_COUNT_TOKENS: Final = text(f"""{_INTO_USAGE}
+    select id, cast(now() at time zone 'utc' as date), :model, cast(:key_id as uuid), 0,
+        cast(:prompt_tokens as bigint), cast(:completion_tokens as bigint)
+    from users where id = :owner_id and state not in ('deleting', 'deleted')
+    {_SUM_UP}
+""")  # noqa: S608 - constants of ours
 
 _SETTLE: Final = text(f"""
     with ended as (

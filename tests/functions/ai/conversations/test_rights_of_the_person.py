@@ -1,5 +1,6 @@
 """What `ai` keeps of a person is in their export, and goes with them, also while a model is speaking."""
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import httpx
@@ -8,7 +9,9 @@ from common.database import get_database
 from common.jobs import enqueue
 from functions.ai import personal_data
 from tests.functions.ai.conversations.talking import Talk, begin
+from tests.functions.ai.limits.rules import used
 from tests.functions.users.running import run_job
+from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
 from tests.support.world import Person, World
 
@@ -48,6 +51,26 @@ def test_an_erasure_ends_what_is_being_said(endless: Talk, ollama: FakeOllama, w
     assert (last.kind, last.data["code"]) == ("problem", "not_found")
     assert ollama.asked(mark).gone.wait(5)
     assert _left(world, endless.person) == 0
+
+
+def test_a_title_that_comes_after_an_erasure_is_in_nobody_s_usage(
+    asgi: httpx.Client, world: World, ollama: FakeOllama
+) -> None:
+    talk, mark = begin(asgi, world.person()), uuid4().hex
+    talk.say(f"{mark} say 2")
+    world.run("insert into ai_models (name, tasks) values ('loading', '{title}')")
+    ollama.loaded.clear()
+    try:
+        with ThreadPoolExecutor(1) as others:
+            titling = others.submit(run_jobs, "ai")
+            ollama.asked(f"user: {mark}")
+            _erase(talk.person, world)
+            ollama.loaded.set()
+            assert titling.result(10) > 0
+    finally:
+        ollama.loaded.set()
+        world.run("delete from ai_models where name = 'loading'")
+    assert used(world, talk.person.id) == []
 
 
 def test_deleting_a_conversation_ends_what_is_being_said_in_it(endless: Talk, ollama: FakeOllama) -> None:
