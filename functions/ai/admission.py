@@ -105,7 +105,10 @@ class Admission:
             await require_absent(self.model)
 
     def fail(self, error: BaseException) -> None:
-        """It failed with this, before or after something was said. What is not there is in nobody's usage."""
+        """It failed with this, before or after something was said.
+
+        What is not there is in nobody's usage, unless it was there for a while, and said something.
+        """
         self.is_void = isinstance(error, ModelNotFound)
 
     def end(self, *, failed: bool) -> None:
@@ -334,7 +337,7 @@ _gates: Final[WeakValueDictionary[tuple[asyncio.AbstractEventLoop, UUID], asynci
 
 
 def _settle(is_void: bool, told: Told, session: Session) -> None:  # noqa: FBT001 - bound by position
-    if is_void:
+    if is_void and not told.completion_tokens:
         reservations.release(session, told.id)
     else:
         reservations.settle(session, told.id, told.prompt_tokens, told.completion_tokens)

@@ -1,5 +1,6 @@
 """Quotas: which rules apply, what is refused and how, and what is counted."""
 
+import asyncio
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,11 @@ import openai
 import pytest
 from sqlalchemy import event
 
+from common.context import RequestContext, enter_context
 from common.database import get_engine
+from common.ollama import ModelNotFound
+from common.principals import Principal
+from functions.ai.admission import admitted
 from functions.ai.model_names import canonical
 from tests.functions.ai.limits.rules import MODEL, limit, reserved, used
 from tests.functions.ai.sse import PATH, asking, events
@@ -56,6 +61,22 @@ def test_a_model_that_is_not_there_is_in_nobody_s_usage(
     assert ask(asgi, person.headers, model="nobody").status_code == 404
     assert used(world, person.id) == []
     assert world.scalar("select count(*) from ai_reservations where owner_id = :id", id=person.id) == 0
+
+
+def test_a_model_that_goes_away_while_it_speaks_is_counted_with_what_it_said(world: World) -> None:
+    """As one does that is deleted before it is asked a second time."""
+    person = world.person()
+
+    async def go_away() -> None:
+        user = Principal(person.id, None, frozenset(), 0.0)
+        enter_context(RequestContext(function="ai"))
+        async with admitted(user, model=MODEL, prompt_tokens=4) as admission:
+            admission.settle(5, 7)
+            raise ModelNotFound
+
+    with pytest.raises(ModelNotFound):
+        asyncio.run(go_away())
+    assert used(world, person.id) == [(MODEL, 1, 5, 7)]
 
 
 def test_a_stream_that_broke_is_counted_with_what_was_said(
