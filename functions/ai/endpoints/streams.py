@@ -33,6 +33,9 @@ QUIET_SECONDS = 10.0
 MOST_READY: Final = 64
 """So many events may be ready before the model is read no further: its client is slower than it is."""
 
+STALLED_SECONDS = 60.0
+"""A client that takes nothing of it for so long occupies no model any longer."""
+
 AT_ONCE: Final = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
 """What is read as it comes: nginx collects none of it, and who compresses (Next.js does) leaves it alone."""
 
@@ -54,6 +57,16 @@ DESCRIBED: Final[Json] = {
         }
     },
 }
+
+
+class ClientTooSlow(AppError):
+    """Its client does not read what the model says."""
+
+    status = 408
+    code = "client_too_slow"
+    detail = (
+        "You took nothing of the answer for so long that it was ended: ask again, and read it as it comes."
+    )
 
 
 async def while_connected[T](request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -137,8 +150,15 @@ class EventStream(StreamingResponse):
                 self._ready.append(_event(chunk))
                 self._news.set()
                 if len(self._ready) >= MOST_READY:
-                    self._room.clear()
-                    await self._room.wait()
+                    await self._until_taken()
+
+    async def _until_taken(self) -> None:
+        self._room.clear()
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self._room.wait()
+        except TimeoutError:
+            raise ClientTooSlow from None
 
     async def _comes(self, seconds: float) -> bool:
         """Whether there is something new within this time: events, or their end."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableMapping
 from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect
 
+from functions.ai.endpoints import streams
 from functions.ai.endpoints.streams import MOST_READY, EventStream
 from tests.functions.ai.sse import Client
 
@@ -62,6 +63,30 @@ def test_a_model_is_not_read_further_than_its_client_reads() -> None:
     model = asyncio.run(leave())
     assert model.closed
     assert model.said < MANY
+
+
+def test_a_client_that_stays_and_reads_nothing_occupies_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "STALLED_SECONDS", 0.05)
+
+    async def stay() -> tuple[Model, bytes]:
+        model, client, sent = Model(), Client(), bytearray()
+        events = EventStream(model.chunks(), client.request)
+        await events.first()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            async with asyncio.timeout(5):
+                while message["type"] == "http.response.body" and not model.closed:  # noqa: ASYNC110 - a flag
+                    await asyncio.sleep(0.01)
+            sent.extend(message.get("body", b""))
+
+        await events({"type": "http", "asgi": {"spec_version": "2.3"}}, client.receive, send)
+        return model, bytes(sent)
+
+    model, sent = asyncio.run(stay())
+    assert model.said < MANY
+    *said, last, end = sent.decode().split("\n\n")
+    assert len(said) == model.said
+    assert (json.loads(last.removeprefix("data: "))["error"]["code"], end) == ("client_too_slow", "")
 
 
 def test_who_leaves_before_the_first_word_leaves_no_model_at_work() -> None:
