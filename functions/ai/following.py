@@ -46,9 +46,14 @@ async def follow(user: Principal, conversation_id: UUID, message_id: UUID, numbe
     Raises NotFound, TooManyListeners.
     """
     events = await _follow(user, conversation_id, message_id, number)
+    require_room(message_id)
+    return events
+
+
+def require_room(message_id: UUID) -> None:
+    """Raises TooManyListeners where no other may listen to a message."""
     if current_host().listeners(message_id) >= MOST_LISTENERS:
         raise TooManyListeners
-    return events
 
 
 async def _follow(user: Principal, conversation_id: UUID, message_id: UUID, number: int) -> Events | None:

@@ -38,7 +38,7 @@ router = Router(prefix="/v1/ai/conversations/{conversation_id}/messages", tags=[
 User = Annotated[Principal, requires("ai:use")]
 ConversationId = Annotated[UUID, Path(description="The id of a conversation.")]
 MessageId = Annotated[UUID, Path(description="The id of a message.")]
-_OF_ADMISSIONS: Final = (ModelNotFound, QuotaExceeded, AiBusy, Unavailable)
+_OF_ADMISSIONS: Final = (ModelNotFound, QuotaExceeded, AiBusy, TooManyListeners, Unavailable)
 _STREAMED: Final[dict[int | str, dict[str, Any]]] = {200: DESCRIBED}
 
 
@@ -154,6 +154,8 @@ async def read_message_events(
 async def _answer(
     request: Request, user: Principal, started: Started, *, stream: bool | None
 ) -> MessageRead | Response:
+    # One that was said before has its listeners, whoever repeats it.
+    following.require_room(started.message_id)
     if wants_whole(request, stream):
         ended = following.until_end(user, started.conversation_id, started.message_id)
         return await while_connected(request, ended)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -57,6 +57,24 @@ def test_a_message_has_no_more_listeners_than_a_person_has_windows(endless: Talk
             # Who got something that was said does listen.
             assert [next(other).kind, next(other).kind] == ["message", "delta"]
         with listening() as refused:
+            assert refused.status_code == 429
+            assert json.loads(refused.read())["code"] == "too_many_listeners"
+        assert endless.stop(message_id)["state"] == "stopped"
+
+
+def test_who_says_the_same_again_is_a_listener_like_others(endless: Talk) -> None:
+    headers = endless.headers | {"Idempotency-Key": uuid4().hex}
+
+    def saying() -> AbstractContextManager[httpx.Response]:
+        body = {"content": "go"}
+        return endless.api.stream("POST", f"{endless.path}/messages", json=body, headers=headers)
+
+    with ExitStack() as opened:
+        listeners = [events(opened.enter_context(saying()).iter_lines()) for _ in range(MOST_LISTENERS)]
+        for heard in listeners:
+            message_id = next(heard).data["message_id"]
+            assert next(heard).kind == "delta"
+        with saying() as refused:
             assert refused.status_code == 429
             assert json.loads(refused.read())["code"] == "too_many_listeners"
         assert endless.stop(message_id)["state"] == "stopped"
