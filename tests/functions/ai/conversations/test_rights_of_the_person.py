@@ -4,12 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import event
 
-from common.database import get_database
+from common.database import get_database, get_engine
 from common.jobs import enqueue
 from functions.ai import personal_data
+from functions.ai.repository.reservations import settle as settle_now
 from tests.functions.ai.conversations.talking import Talk, begin
-from tests.functions.ai.limits.rules import used
+from tests.functions.ai.limits.rules import hold, used
 from tests.functions.users.running import run_job
 from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
@@ -71,6 +73,22 @@ def test_a_title_that_comes_after_an_erasure_is_in_nobody_s_usage(
         ollama.loaded.set()
         world.run("delete from ai_models where name = 'loading'")
     assert used(world, talk.person.id) == []
+
+
+def test_what_is_settled_while_it_is_erased_is_in_nobody_s_usage(world: World) -> None:
+    person, engine = world.person(), get_engine("ai")
+    held = hold(world, person.id, 10)
+
+    def settle(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("DELETE FROM ai_reservations"):
+            get_database("ai").transaction(lambda session: settle_now(session, held, 3, 4))
+
+    event.listen(engine, "before_cursor_execute", settle)
+    try:
+        get_database("ai").transaction(lambda session: personal_data.erase(session, person.id))
+    finally:
+        event.remove(engine, "before_cursor_execute", settle)
+    assert used(world, person.id) == []
 
 
 def test_deleting_a_conversation_ends_what_is_being_said_in_it(endless: Talk, ollama: FakeOllama) -> None:
