@@ -63,6 +63,11 @@ async def exchange(
             await response.aclose()
 
 
+def basic(name: str, password: str) -> dict[str, str]:
+    """The header for a name and a password in OLLAMA_URL (RFC 7617)."""
+    return {"Authorization": f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"}
+
+
 def _request(settings: Settings, method: str, path: str, body: dict[str, Any] | None) -> "httpx.Request":
     import httpx
 
@@ -72,8 +77,7 @@ def _request(settings: Settings, method: str, path: str, body: dict[str, Any] | 
     if trace := tracing.traceparent():
         headers["traceparent"] = trace
     if url.userinfo:
-        name_and_password = f"{url.username}:{url.password}".encode()
-        headers["Authorization"] = f"Basic {b64encode(name_and_password).decode()}"
+        headers.update(basic(url.username, url.password))
     timeout = httpx.Timeout(None, connect=settings.ollama_connect_seconds)
     return httpx.Request(method, url, headers=headers, json=body, extensions={"timeout": timeout.as_dict()})
 

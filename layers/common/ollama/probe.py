@@ -21,14 +21,17 @@ def ollama_probe() -> Probe:
 def _check() -> None:
     # The standard library's client: `health` asks too, and has no httpx.
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
-    from urllib.parse import urlsplit
+    from urllib.parse import unquote, urlsplit
 
-    from common.ollama.connection import tls_context
+    from common.ollama.connection import basic, tls_context
 
     settings = secret_settings()
     url = urlsplit(settings.ollama_url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ProbeFailed("OLLAMA_URL is no address that begins with http:// or https://.")
+    headers = settings.ollama_header_values
+    if url.username or url.password:
+        headers |= basic(unquote(url.username or ""), unquote(url.password or ""))
     connection: HTTPConnection
     if url.scheme == "https":
         context = tls_context(settings.ollama_ca_file)
@@ -36,9 +39,7 @@ def _check() -> None:
     else:
         connection = HTTPConnection(url.hostname, url.port, timeout=_SECONDS)
     try:
-        connection.request(
-            "GET", f"{url.path.rstrip('/')}/api/version", headers=settings.ollama_header_values
-        )
+        connection.request("GET", f"{url.path.rstrip('/')}/api/version", headers=headers)
         with connection.getresponse() as answer:
             status, body = answer.status, answer.read(_MOST_BYTES)
     except (OSError, HTTPException) as error:

@@ -1,6 +1,7 @@
 """Asked again is only where nothing was produced; traces go along; how much a model sees is known."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
@@ -139,6 +140,20 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
         tracing.start()
         yield Traces(received)
         tracing.stop()
+
+
+def test_a_name_and_a_password_in_its_address_are_told_by_all_that_ask(
+    ollama: FakeOllama, settings: SettingsChange
+) -> None:
+    settings(OLLAMA_URL=ollama.url.replace("//", "//ada:p%40ss@"))
+    ollama.calls.clear()
+    asyncio.run(client.list_models())
+    client.ollama_probe().check()
+    wanted = f"Basic {b64encode(b'ada:p@ss').decode()}"
+    assert [(call.path, call.headers.get("authorization")) for call in ollama.calls] == [
+        ("/api/tags", wanted),
+        ("/api/version", wanted),
+    ]
 
 
 def test_a_trace_goes_along_to_ollama_and_only_where_traces_are_on(
