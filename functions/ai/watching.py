@@ -33,6 +33,8 @@ class _Watch:
 
     def add(self, pull_id: UUID, queue: _Queue) -> None:
         self._watchers.setdefault(pull_id, set()).add(queue)
+        # What the others were told last, this one may not have read yet.
+        self._last.pop(pull_id, None)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._look())
 

@@ -1,13 +1,18 @@
 """Models on their way to Ollama: one at a time, seen from everywhere, cancelled, and gone on with."""
 
+import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from contextlib import aclosing
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from common.context import RequestContext, enter_context
+from common.database import get_database
+from functions.ai import pulls, watching
 from tests.functions.ai.limits.pulling import PULLS, read, start
 from tests.support.jobs import run_jobs
 from tests.support.ollama import FakeOllama
@@ -139,6 +144,26 @@ def test_whoever_looks_on_sees_it_to_its_end(
     assert set(kinds[:-1]) == {"progress"}
     late = over_http.get(f"{PULLS}/{pull}/events", headers=puller.headers)
     assert late.text.startswith("event: end\n")
+
+
+def test_who_comes_to_look_on_as_it_ends_sees_the_end(
+    asgi: httpx.Client, world: World, puller: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.02)
+    pull_id = UUID(start(asgi, puller, "quick:1b"))
+    stale = get_database("ai").reading(lambda connection: pulls.read_pull(connection, pull_id))
+    world.run("update model_pulls set state = 'done' where id = :id", id=pull_id)
+
+    async def look() -> list[str | None]:
+        async with (
+            aclosing(watching.changes(stale, 5)) as first,
+            aclosing(watching.changes(stale, 1)) as then,
+        ):
+            told = [await anext(each) for each in (first, first, then, then)]
+        return [None if each is None else each.state for each in told]
+
+    enter_context(RequestContext(function="ai"))
+    assert asyncio.run(look()) == ["queued", "done", "queued", "done"]
 
 
 def test_a_pull_that_is_nobody_s_is_not_found(asgi: httpx.Client, puller: Person) -> None:
