@@ -111,10 +111,11 @@ def _latest(said: Sequence[str], octets: int) -> list[str]:
     """The latest of them that have so many bytes together; of the last one as much."""
     found: list[str] = []
     for text in reversed(said):
-        octets -= len(text.encode())
-        if octets < 0 and found:
+        encoded = text.encode()
+        if len(encoded) > octets and found:
             break
-        found.insert(0, text if octets >= 0 else text[: octets + len(text)])
+        found.insert(0, encoded[:octets].decode(errors="ignore"))
+        octets -= len(encoded)
     return found
 
 

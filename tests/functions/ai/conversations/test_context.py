@@ -80,6 +80,22 @@ def test_where_it_has_no_room_the_middle_is_left_out_and_then_a_summary_stands_f
     assert after["left_out"] < before["left_out"]
 
 
+@pytest.mark.parametrize("letter", ["я", "漢"])
+def test_of_what_is_longer_than_a_model_sees_as_much_is_summarised_as_it_does(
+    small: Talk, ollama: FakeOllama, letter: str
+) -> None:
+    run_jobs("ai")
+    ollama.calls.clear()
+    small.say(letter * 2000 + " say 1")
+    for number in range(3):
+        small.say(f"p{number} {PADDING} say 1")
+        run_jobs("ai")
+    asked = [call.prompt for call in ollama.calls if "Summarise" in call.prompt]
+    said = asked[0].partition("\n\n---\n")[0]
+    assert said.startswith(f"user: {letter}")
+    assert 1500 < len(said.encode()) <= 1536, "3 bytes for each of 512 tokens"
+
+
 def test_a_summary_is_there_before_it_is_needed(small: Talk, ollama: FakeOllama, world: World) -> None:
     answers = []
     for number in range(16):
